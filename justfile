@@ -1,0 +1,26 @@
+# Developers' comfort; everything here is a plain cargo command. `just` alone lists the recipes.
+
+_:
+    @just --list
+
+# What CI checks before the tests: format, lints, docs.
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# Every test.
+test *ARGS:
+    cargo test --locked {{ARGS}}
+
+# The four built-in sources alone, natively.
+plugins:
+    cargo test --locked -p flytoken-source -p flytoken-storage -p flytoken-config -p flytoken-cli -p flytoken-manual
+
+# Every budget as one line: budget, measured, ratio and the reference from the same run.
+bench:
+    cargo bench --locked -p flytoken --bench budgets
+
+# The whole chain in a throwaway home.
+demo:
+    cargo run --release --locked -- demo
