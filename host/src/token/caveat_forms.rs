@@ -1,0 +1,112 @@
+//! The bodies of caveats in Fly's JSON form, field by field.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::caveat::Command;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Organization {
+    pub(super) id: u64,
+    pub(super) mask: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Validity {
+    pub(super) not_before: i64,
+    pub(super) not_after: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Mutations {
+    pub(super) mutations: Vec<Box<str>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Id {
+    pub(super) id: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Uint64 {
+    pub(super) uint64: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Text {
+    pub(super) id: Box<str>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Empty {}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+pub(super) struct Party {
+    pub(super) location: Box<str>,
+    pub(super) verifier_key: String,
+    pub(super) ticket: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Condition<T = Box<RawValue>> {
+    pub(super) ifs: Vec<T>,
+    #[serde(rename = "else")]
+    pub(super) otherwise: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Run {
+    pub(super) args: Vec<Box<str>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) exact: bool,
+}
+
+impl From<&Command> for Run {
+    fn from(command: &Command) -> Self {
+        Self { args: command.args.clone(), exact: command.exact }
+    }
+}
+
+impl From<Run> for Command {
+    fn from(run: Run) -> Self {
+        Self { args: run.args, exact: run.exact }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Source {
+    pub(super) organization: Box<str>,
+    #[serde(default)]
+    pub(super) app: Box<str>,
+    #[serde(default)]
+    pub(super) instance: Box<str>,
+}
+
+/// Bytes as lower-case hex digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing into a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Hex digits as bytes; none if they are none.
+pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
+}

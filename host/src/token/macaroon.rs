@@ -1,0 +1,219 @@
+//! One macaroon: Fly's signed token that carries its own restrictions.
+//!
+//! ```text
+//! [nonce, location, [type, body, type, body, …], tail]      nonce = [kid, rnd, proof] or, on old ones, [kid, rnd]
+//! ```
+
+use std::{fmt, ops::Range};
+
+use zeroize::Zeroizing;
+
+use super::{
+    caveat::Caveat,
+    caveat_bytes::read_set_length,
+    error::Malformed,
+    msgpack::{Reader, Writer},
+    text,
+};
+
+/// A decoded macaroon that keeps every byte it was made of: re-encoding what somebody else signed would break the signature.
+///
+/// Its shape is checked, its signature is not: only Fly has the key.
+pub struct Macaroon {
+    raw: Zeroizing<Vec<u8>>,
+    nonce: Range<usize>,
+    kid: Range<usize>,
+    rnd: Range<usize>,
+    proof: bool,
+    location_bytes: Range<usize>,
+    location: Box<str>,
+    caveats: Vec<(Range<u32>, Caveat)>,
+    tail: Range<usize>,
+}
+
+/// Where Fly's own permission tokens apply; a macaroon from anywhere else is a discharge.
+pub const PERMISSION_LOCATION: &str = "https://api.fly.io/v1";
+
+/// Where Fly's older authentication service discharges.
+pub const AUTH_LOCATION: &str = "https://api.fly.io/aaa/v1";
+
+/// Where Fly's newer authentication service discharges.
+pub const NEW_AUTH_LOCATION: &str = "https://auth.fly.io";
+
+impl Macaroon {
+    /// Reads a macaroon; bytes behind its end are dropped, as Fly's library passes over them.
+    ///
+    /// Takes time in proportion to the length of `bytes`, and at most some fifty times its memory: a caveat of two bytes has to be an
+    /// entry in a list.
+    ///
+    /// # Errors
+    /// [`Malformed`] says what is wrong and at which byte. A known caveat of the wrong shape is an error, an unknown one is kept as it is.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        let count = reader.array("a macaroon")?;
+        if count != 4 {
+            return Err(Malformed::ArrayLength { at: 0, of: "a macaroon", expected: "4", found: count });
+        }
+        let (nonce, kid, rnd, proof) = nonce(&mut reader)?;
+        let (location, location_bytes) = span(&mut reader, |reader| reader.text("a location").map(Box::from))?;
+        let caveats = caveats(&mut reader)?;
+        let at = reader.position();
+        let (length, tail) = content(&mut reader, "a tail")?;
+        if length != TAIL_LENGTH {
+            return Err(Malformed::Range { at, what: "the length of the tail" });
+        }
+        let raw = Zeroizing::new(reader.since(0).to_vec());
+        Ok(Self { raw, nonce, kid, rnd, proof, location_bytes, location, caveats, tail })
+    }
+
+    /// The token as text, with the current prefix.
+    pub fn encode(&self) -> Zeroizing<String> {
+        text::encode(&self.raw)
+    }
+
+    /// Where it applies, as a URL. It is not signed: anybody who held the token could have changed it.
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+
+    /// Whether it is for Fly's API itself, rather than a discharge that goes with such a token.
+    pub fn is_permission(&self) -> bool {
+        &*self.location == PERMISSION_LOCATION
+    }
+
+    /// Whether it is finished, so that nothing can be added to it.
+    pub fn is_proof(&self) -> bool {
+        self.proof
+    }
+
+    /// The issuer's name for the key; on a discharge, the ticket it answers.
+    pub fn kid(&self) -> &[u8] {
+        self.part(&self.kid)
+    }
+
+    /// The random part of the nonce. Copies of one token that were narrowed differently have it in common.
+    pub fn rnd(&self) -> &[u8] {
+        self.part(&self.rnd)
+    }
+
+    /// Its caveats in order, those inside of others not among them.
+    pub fn caveats(&self) -> impl ExactSizeIterator<Item = &Caveat> {
+        self.caveats.iter().map(|(_, caveat)| caveat)
+    }
+
+    /// Its caveats and those inside of them, outermost first.
+    pub(super) fn all_caveats(&self) -> impl Iterator<Item = &Caveat> {
+        self.caveats().flat_map(Caveat::with_inner)
+    }
+
+    /// The third parties that must discharge it, in order.
+    pub fn third_parties(&self) -> impl Iterator<Item = &super::caveat::ThirdParty> {
+        self.caveats().filter_map(|caveat| match caveat {
+            Caveat::ThirdParty(third_party) => Some(&**third_party),
+            _ => None,
+        })
+    }
+
+    pub(super) fn nonce_bytes(&self) -> &[u8] {
+        self.part(&self.nonce)
+    }
+
+    /// Type and body of each caveat, as they stand in the token.
+    pub(super) fn caveats_bytes(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.caveats.iter().map(|(range, _)| self.part(&(range.start as usize..range.end as usize)))
+    }
+
+    pub(super) fn tail(&self) -> &[u8] {
+        self.part(&self.tail)
+    }
+
+    /// The same token with more caveats behind and another tail; nothing else changes but the header of the caveat array.
+    pub(super) fn with_more(&self, added: &[Zeroizing<Vec<u8>>], tail: &[u8; TAIL_LENGTH]) -> Result<Self, Malformed> {
+        let more: usize = added.iter().map(|caveat| caveat.len()).sum();
+        let mut writer = Writer::with_capacity(self.raw.len() + more + MAX_HEADERS);
+        writer.array(4);
+        writer.raw(self.nonce_bytes());
+        writer.raw(self.part(&self.location_bytes));
+        writer.array((self.caveats.len() + added.len()) * 2);
+        self.caveats_bytes().for_each(|caveat| writer.raw(caveat));
+        for caveat in added {
+            writer.raw(caveat);
+        }
+        writer.bytes(tail);
+        Self::decode(&writer.finish())
+    }
+
+    /// The same token once more. Named rather than `Clone`: every copy of a secret is one that somebody wrote.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let Self { nonce, kid, rnd, proof, location_bytes, location, caveats, tail, raw } = self;
+        Self {
+            raw: raw.clone(),
+            nonce: nonce.clone(),
+            kid: kid.clone(),
+            rnd: rnd.clone(),
+            proof: *proof,
+            location_bytes: location_bytes.clone(),
+            location: location.clone(),
+            caveats: caveats.clone(),
+            tail: tail.clone(),
+        }
+    }
+
+    fn part(&self, range: &Range<usize>) -> &[u8] {
+        self.raw.get(range.clone()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Macaroon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Macaroon").field("location", &self.location).field("caveats", &self.caveats.len()).finish_non_exhaustive()
+    }
+}
+
+/// Where the nonce, its key id and its random part stand, and whether it says that the token is finished.
+type Nonce = (Range<usize>, Range<usize>, Range<usize>, bool);
+
+fn nonce(reader: &mut Reader<'_>) -> Result<Nonce, Malformed> {
+    let start = reader.position();
+    let found = reader.array("a nonce")?;
+    if !matches!(found, 2 | 3) {
+        return Err(Malformed::ArrayLength { at: start, of: "a nonce", expected: "2 or 3", found });
+    }
+    let (_, kid) = content(reader, "a key id")?;
+    let (_, rnd) = content(reader, "the random part of a nonce")?;
+    let proof = found == 3 && reader.bool("whether a token is finished")?;
+    Ok((start..reader.position(), kid, rnd, proof))
+}
+
+fn caveats(reader: &mut Reader<'_>) -> Result<Vec<(Range<u32>, Caveat)>, Malformed> {
+    let count = read_set_length(reader)?;
+    let mut all = Vec::new();
+    for _ in 0..count {
+        let (caveat, range) = span(reader, Caveat::read)?;
+        let narrow = |at: usize| u32::try_from(at).map_err(|_| Malformed::Range { at, what: "a caveat" });
+        all.push((narrow(range.start)?..narrow(range.end)?, caveat));
+    }
+    Ok(all)
+}
+
+/// Length and place of a byte string's content.
+fn content(reader: &mut Reader<'_>, what: &'static str) -> Result<(usize, Range<usize>), Malformed> {
+    let length = reader.bytes(what)?.len();
+    Ok((length, reader.position() - length..reader.position()))
+}
+
+/// A value and where it stands.
+fn span<'a, T>(
+    reader: &mut Reader<'a>,
+    read: impl FnOnce(&mut Reader<'a>) -> Result<T, Malformed>,
+) -> Result<(T, Range<usize>), Malformed> {
+    let start = reader.position();
+    Ok((read(reader)?, start..reader.position()))
+}
+
+/// Bytes of a signature.
+const TAIL_LENGTH: usize = 32;
+
+/// At most this many bytes of headers are longer after the rewriting than before.
+const MAX_HEADERS: usize = 16;
