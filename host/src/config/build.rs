@@ -1,0 +1,248 @@
+//! From what the files say to what is in force: what follows from other values, and rules that span several of them.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    AppRule, Config,
+    chain::Chain,
+    layer::{AppLayer, ComponentText, Layer, SourceLayer},
+    names::SourceName,
+    origin::{At, Origins},
+    position::KeyPath,
+    problem::{ConfigError, ConfigErrors, Problem},
+    source::{ComponentRef, Grants, Role, SourceConfig},
+    text::{DurationText, SizeText},
+};
+
+/// Fills in what follows from other values, so that it can be shown like the rest.
+pub(super) fn complete(layer: &mut Layer) {
+    for source in layer.sources.iter_mut().flat_map(BTreeMap::values_mut) {
+        let source = source.get_or_insert_default();
+        source.role.get_or_insert_default();
+        source.timeout.get_or_insert(DurationText(DEFAULT_TIMEOUT));
+        let mints = *source.mints.get_or_insert(false);
+        source.keep.get_or_insert(mints);
+        let grants = source.grants.get_or_insert_default();
+        grants.memory.get_or_insert(SizeText(DEFAULT_MEMORY));
+    }
+}
+
+/// Checks what spans several values, and makes the configuration of a [`complete`] layer.
+///
+/// # Errors
+/// Everything that is wrong, not only the first.
+pub(super) fn build(layer: &Layer, origins: &Origins, home: Option<&Path>) -> Result<Config, ConfigErrors> {
+    let root = KeyPath::default();
+    let mut check = Check { origins, errors: Vec::new() };
+    let sources = check.sources(layer, &root.key("sources"), home);
+    let chain = layer.chain.clone().unwrap_or(Chain { steps: Vec::new(), strict: false });
+    check.chain(&chain, &root.key("chain"), &sources);
+    let ttl = layer.ttl.map_or(MAX_TTL, |ttl| ttl.0);
+    check.bounds(ttl, MIN_TTL, MAX_TTL, &root.key("ttl"));
+    let apps = check.apps(layer.apps.as_deref().unwrap_or_default(), &root.key("apps"), &sources);
+    ConfigErrors::unless_empty(check.errors)?;
+    Ok(Config { chain, ttl, sources, apps, key: layer.key })
+}
+
+type Sources = BTreeMap<SourceName, Arc<SourceConfig>>;
+
+struct Check<'a> {
+    origins: &'a Origins,
+    errors: Vec<ConfigError>,
+}
+
+impl Check<'_> {
+    fn report(&mut self, path: &KeyPath, at: At, problem: Problem) {
+        self.errors.push(self.origins.error(path, at, problem));
+    }
+
+    fn bounds(&mut self, value: Duration, least: Duration, most: Duration, path: &KeyPath) {
+        if !(least..=most).contains(&value) {
+            let (least, most) = (DurationText(least).to_string(), DurationText(most).to_string());
+            self.report(path, At::Value, Problem::OutOfBounds { least, most });
+        }
+    }
+
+    fn count(&mut self, count: usize, most: usize, what: &'static str, path: &KeyPath) {
+        if count > most {
+            self.report(path, At::Key, Problem::TooMany { what, most, count });
+        }
+    }
+
+    fn sources(&mut self, layer: &Layer, path: &KeyPath, home: Option<&Path>) -> Sources {
+        let layers = layer.sources.iter().flatten();
+        self.count(layers.clone().count(), MAX_SOURCES, "sources", path);
+        layers
+            .map(|(name, source)| {
+                let source = source.clone().unwrap_or_default();
+                (name.clone(), Arc::new(self.source(name, &source, &path.key(name.as_str()), home)))
+            })
+            .collect()
+    }
+
+    fn source(&mut self, name: &SourceName, layer: &SourceLayer, path: &KeyPath, home: Option<&Path>) -> SourceConfig {
+        let component = layer.component.as_ref().map(|text| self.component(text, &path.key("component"), home));
+        if component.is_none() {
+            self.report(path, At::Key, Problem::NoComponent);
+        }
+        let grants = layer.grants.clone().unwrap_or_default();
+        let source = SourceConfig {
+            name: name.clone(),
+            component: component.unwrap_or(ComponentRef::File(PathBuf::new())),
+            sha256: layer.sha256.map(|digest| digest.0),
+            role: layer.role.unwrap_or_default(),
+            settings: layer
+                .settings
+                .iter()
+                .flatten()
+                .filter_map(|(key, value)| value.as_ref().map(|value| (key.clone(), value.0.clone())))
+                .collect(),
+            timeout: layer.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.0),
+            mints: layer.mints.unwrap_or_default(),
+            keep: layer.keep.unwrap_or_default(),
+            grants: Grants {
+                reveal: grants.reveal.unwrap_or_default(),
+                login: grants.login.unwrap_or_default(),
+                records: grants.records,
+                commands: grants.commands.unwrap_or_default(),
+                memory: grants.memory.map(|size| size.0),
+                may_leak: false,
+            },
+        };
+        self.rules(&source, path);
+        source
+    }
+
+    fn component(&mut self, text: &ComponentText, path: &KeyPath, home: Option<&Path>) -> ComponentRef {
+        let text = match text {
+            ComponentText::Builtin(name) => return ComponentRef::Builtin(name.clone()),
+            ComponentText::Path(text) => text,
+        };
+        ComponentRef::File(match (text.strip_prefix("~/"), home) {
+            (Some(rest), Some(home)) => home.join(rest),
+            (Some(_), None) => {
+                self.report(path, At::Value, Problem::Wrong("`~` stands for nothing here: HOME is not set".into()));
+                PathBuf::new()
+            }
+            (None, _) => self.origins.document(path).and_then(|document| document.folder.as_deref()).unwrap_or(Path::new("")).join(text),
+        })
+    }
+
+    /// What one source's values say about each other.
+    fn rules(&mut self, source: &SourceConfig, path: &KeyPath) {
+        let grants = path.key("grants");
+        self.bounds(source.timeout, MIN_TIMEOUT, MAX_TIMEOUT, &path.key("timeout"));
+        if source.grants.memory.is_some_and(|bytes| !(MIN_MEMORY..=MAX_MEMORY).contains(&bytes)) {
+            let (least, most) = (SizeText(MIN_MEMORY).to_string(), SizeText(MAX_MEMORY).to_string());
+            self.report(&grants.key("memory"), At::Value, Problem::OutOfBounds { least, most });
+        }
+        if source.sha256.is_some() && matches!(source.component, ComponentRef::Builtin(_)) {
+            self.report(&path.key("sha256"), At::Key, Problem::PinnedBuiltin);
+        }
+        if source.grants.reveal && !source.grants.commands.is_empty() {
+            self.report(&grants.key("reveal"), At::Key, Problem::MayLeak);
+        }
+        let key = match (source.keep, source.mints) {
+            (_, true) => Some("mints"),
+            (true, false) => Some("keep"),
+            (false, false) => None,
+        };
+        let hands_out_login =
+            source.component == ComponentRef::Builtin("config".into()) || (source.grants.login && !source.mints && source.keep);
+        let keeper = match source.role {
+            Role::Live => None,
+            Role::Memory => Some("memory"),
+            Role::Manual => Some("manual"),
+        };
+        if let Some(role) = keeper.filter(|_| source.grants.records.is_none()) {
+            self.report(&path.key("role"), At::Value, Problem::NoRecords { role });
+        }
+        match (key, keeper) {
+            (Some(key), _) if hands_out_login => self.report(&path.key(key), At::Key, Problem::KeepsLogin { key }),
+            (Some(key), Some(role)) => self.report(&path.key(key), At::Key, Problem::KeepsKeeper { role, key }),
+            _ => {}
+        }
+    }
+
+    fn chain(&mut self, chain: &Chain, path: &KeyPath, sources: &Sources) {
+        if chain.steps.is_empty() {
+            self.report(path, At::Value, Problem::EmptyChain);
+        }
+        self.count(chain.steps.len(), MAX_STEPS, "steps in a chain", path);
+        let mut manual: Option<&SourceName> = None;
+        for (index, step) in chain.steps.iter().enumerate() {
+            let (name, at) = (&step.source, path.index(index));
+            if chain.steps.iter().take(index).any(|earlier| earlier.source == *name) {
+                self.report(&at, At::Value, Problem::SourceTwice(name.clone()));
+                continue;
+            }
+            match (sources.get(name).map(|source| source.role), manual) {
+                (None, _) => {
+                    let known = sources.keys().map(ToString::to_string).collect();
+                    self.report(&at, At::Value, Problem::UnknownSource { name: name.clone(), known });
+                }
+                (Some(Role::Manual), None) => manual = Some(name),
+                (Some(Role::Manual), Some(first)) => {
+                    self.report(&at, At::Value, Problem::TwoManual { first: first.clone(), second: name.clone() });
+                }
+                (Some(Role::Live | Role::Memory), _) => {}
+            }
+        }
+    }
+
+    fn apps(&mut self, layers: &[AppLayer], path: &KeyPath, sources: &Sources) -> Vec<AppRule> {
+        self.count(layers.len(), MAX_APPS, "entries in `apps`", path);
+        for (index, layer) in layers.iter().enumerate() {
+            let path = path.index(index);
+            if layer.id.is_some() && !layer.pattern.is_one_app() {
+                self.report(&path.key("id"), At::Key, Problem::IdForMany);
+            }
+            for (key, id) in [("id", layer.id), ("organization-id", layer.organization_id)] {
+                if id == Some(0) {
+                    self.report(&path.key(key), At::Value, Problem::ZeroId);
+                }
+            }
+            if let Some(chain) = &layer.chain {
+                self.chain(chain, &path.key("chain"), sources);
+            }
+        }
+        let rule = |layer: &AppLayer| AppRule {
+            pattern: layer.pattern.clone(),
+            id: layer.id,
+            organization: layer.organization.as_ref().map(|slug| slug.0.clone()),
+            organization_id: layer.organization_id,
+            chain: layer.chain.clone(),
+        };
+        layers.iter().map(rule).collect()
+    }
+}
+
+/// Each source has a compiled component and its own permits.
+const MAX_SOURCES: usize = 64;
+
+/// Each step may take its whole time before the next is asked.
+const MAX_STEPS: usize = 16;
+
+/// Rules are tried one after another.
+const MAX_APPS: usize = 10_000;
+
+const MIN_TTL: Duration = Duration::from_mins(1);
+const MAX_TTL: Duration = Duration::from_hours(30 * 24);
+
+const MIN_TIMEOUT: Duration = Duration::from_millis(1);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A caller gives up long before.
+const MAX_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// Less holds no component's own stack and data.
+const MIN_MEMORY: u64 = 1 << 20;
+const DEFAULT_MEMORY: u64 = 64 << 20;
+
+/// The most that one call can be given out of the pool.
+const MAX_MEMORY: u64 = 1 << 30;

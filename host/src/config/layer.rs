@@ -1,0 +1,190 @@
+//! One file as it is written: every key optional, no other key allowed.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use super::{
+    chain::Chain,
+    names::SourceName,
+    pattern::Pattern,
+    source::{BUILTINS, Records, Role},
+    text::{DigestText, DurationText, Setting, SizeText, Slug, parsed},
+};
+use crate::command::CommandGrant;
+
+/// One file as it is written, or all files laid over each other.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map of the keys version, chain, ttl, key, sources and apps")]
+pub(super) struct Layer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) version: Option<Version>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) chain: Option<Chain>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ttl: Option<DurationText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) key: Option<KeyPlace>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sources: Option<BTreeMap<SourceName, Option<SourceLayer>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) apps: Option<Vec<AppLayer>>,
+}
+
+/// One entry of `sources`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map of a source's keys, such as component and grants")]
+pub(super) struct SourceLayer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) component: Option<ComponentText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sha256: Option<DigestText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) role: Option<Role>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) settings: Option<BTreeMap<String, Option<Setting>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) timeout: Option<DurationText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mints: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) keep: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) grants: Option<GrantsLayer>,
+}
+
+/// A source's `grants`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map of grants, such as login and commands")]
+pub(super) struct GrantsLayer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reveal: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) login: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) records: Option<Records>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) commands: Option<Vec<CommandGrant>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) memory: Option<SizeText>,
+}
+
+/// One entry of `apps`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map with the key match")]
+pub(super) struct AppLayer {
+    #[serde(rename = "match")]
+    pub(super) pattern: Pattern,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) organization: Option<Slug>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) organization_id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) chain: Option<Chain>,
+}
+
+/// Where the key lies that records are sealed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyPlace {
+    /// The Secret Service or the macOS Keychain.
+    Keyring,
+    /// A systemd credential.
+    Systemd,
+    /// A file with mode 0600 beside the database.
+    File,
+}
+
+impl std::fmt::Display for KeyPlace {
+    /// As it is written in a configuration file.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Keyring => "keyring",
+            Self::Systemd => "systemd",
+            Self::File => "file",
+        })
+    }
+}
+
+/// The version of the configuration's form; 1 is the only one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct Version(u64);
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// Judges the number where it is read: the error has the number's place then.
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Version;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the number 1")
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Version, E> {
+                match number {
+                    1 => Ok(Version(1)),
+                    _ => Err(E::custom("this flytoken reads version 1 of the configuration only")),
+                }
+            }
+        }
+        deserializer.deserialize_u64(Visitor)
+    }
+}
+
+/// What stands behind `component:`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ComponentText {
+    Builtin(String),
+    /// As written: absolute, below `~/`, or relative to the file that names it.
+    Path(String),
+}
+
+impl ComponentText {
+    fn parse(text: &str) -> Result<Self, ComponentError> {
+        if let Some(name) = text.strip_prefix("builtin:") {
+            return if BUILTINS.contains(&name) { Ok(Self::Builtin(name.into())) } else { Err(ComponentError::Builtin(name.into())) };
+        }
+        if text.is_empty() || text.contains('\0') {
+            return Err(ComponentError::Path);
+        }
+        // A bare word is left free for components that are installed under a name.
+        let bare = !text.contains('/') && !std::path::Path::new(text).extension().is_some_and(|end| end == "wasm" || end == "wat");
+        if bare { Err(ComponentError::Bare(text.into())) } else { Ok(Self::Path(text.into())) }
+    }
+}
+
+impl fmt::Display for ComponentText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Builtin(name) => write!(f, "builtin:{name}"),
+            Self::Path(path) => f.write_str(path),
+        }
+    }
+}
+
+impl Serialize for ComponentText {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ComponentText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parsed(deserializer, "a component: builtin:NAME or the path of a file", Self::parse)
+    }
+}
+
+/// Why a text names no component.
+#[derive(Debug, thiserror::Error)]
+enum ComponentError {
+    // In serde's own words, so that it is explained and gets a suggestion like every other unknown word.
+    #[error("unknown variant `builtin:{0}`, expected one of `builtin:storage`, `builtin:config`, `builtin:cli`, `builtin:manual`")]
+    Builtin(String),
+    #[error("a component is builtin:NAME or the path of a file")]
+    Path,
+    #[error("a component is builtin:NAME or the path of a file: for a file beside this one write ./{0}")]
+    Bare(String),
+}

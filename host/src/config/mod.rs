@@ -1,0 +1,104 @@
+//! The configuration: which sources there are, what each may do, and in which order they are asked for which app.
+//!
+//! Files lie over each other: the built-in defaults, `/etc/flytoken/config.yaml` and its `config.d/*.yaml`, then the user's. Maps merge, lists
+//! replace; a key without a value says nothing. A key that nothing reads is an error, so that nobody relies on a rule that is not in force.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use crate::app::AppName;
+
+mod chain;
+mod names;
+mod pattern;
+mod source;
+mod text;
+
+mod bounds;
+mod build;
+mod files;
+mod flaw;
+mod layer;
+mod load;
+mod origin;
+mod position;
+mod problem;
+mod show;
+
+pub use chain::{Chain, OnFailure, Step};
+pub use files::{Layers, UserFiles};
+pub use layer::KeyPlace;
+pub use load::{Loaded, load};
+pub use names::{NameError, ProfileName, SourceName};
+pub use origin::{Origin, Origins};
+pub use pattern::{Pattern, PatternError};
+pub use position::{KeyPath, Position};
+pub use problem::{ConfigError, ConfigErrors, Problem};
+pub use source::{BUILTINS, ComponentRef, Grants, Records, Role, SourceConfig};
+pub use text::{DurationText, SizeText, TextError};
+
+/// What is in force.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The order in which sources are asked, for apps whose rule names no other.
+    pub chain: Chain,
+    /// How long a token of unknown expiry is trusted from when it was obtained: 1 minute to 30 days.
+    pub ttl: Duration,
+    /// Every source there is, in a chain or not; at most 64.
+    pub sources: BTreeMap<SourceName, Arc<SourceConfig>>,
+    /// What is different for some apps. The first whose pattern fits counts.
+    pub apps: Vec<AppRule>,
+    /// Where the key of the sealed records lies; none leaves the choice to the store.
+    pub key: Option<KeyPlace>,
+}
+
+/// What is different for the apps that a pattern fits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AppRule {
+    /// The apps meant.
+    pub pattern: Pattern,
+    /// The app's number at Fly; only for a pattern that names one app.
+    pub id: Option<u64>,
+    /// The slug of the organisation that the app belongs to. Never empty, never starts with `-`.
+    pub organization: Option<String>,
+    /// The organisation's number at Fly.
+    pub organization_id: Option<u64>,
+    /// The order in which sources are asked, in place of the default one.
+    pub chain: Option<Chain>,
+}
+
+/// What is in force for one app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EffectiveRule<'a> {
+    /// The order in which sources are asked.
+    pub chain: &'a Chain,
+    /// The app's number at Fly.
+    pub id: Option<u64>,
+    /// The slug of the app's organisation.
+    pub organization: Option<&'a str>,
+    /// The organisation's number at Fly.
+    pub organization_id: Option<u64>,
+}
+
+impl Config {
+    /// What is in force for `app`. The first entry of `apps` that fits counts as a whole: what it leaves out is the default, even if a later
+    /// entry that fits too would say more.
+    pub fn rule_for(&self, app: &AppName) -> EffectiveRule<'_> {
+        match self.apps.iter().find(|rule| rule.pattern.matches(app)) {
+            None => EffectiveRule { chain: &self.chain, id: None, organization: None, organization_id: None },
+            Some(rule) => EffectiveRule {
+                chain: rule.chain.as_ref().unwrap_or(&self.chain),
+                id: rule.id,
+                organization: rule.organization.as_deref(),
+                organization_id: rule.organization_id,
+            },
+        }
+    }
+
+    /// The source that `set` writes to for `app`: the one with the role manual in its chain; a chain has at most one.
+    pub fn manual_for(&self, app: &AppName) -> Option<&Arc<SourceConfig>> {
+        self.rule_for(app).chain.steps.iter().filter_map(|step| self.sources.get(&step.source)).find(|source| source.role == Role::Manual)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! One source as it is configured: its component, what it may do, how long it may take.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::names::SourceName;
+use crate::command::CommandGrant;
+
+/// One source as it is configured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceConfig {
+    /// Its name, by which chains, records and reports call it.
+    pub name: SourceName,
+    /// The code that runs.
+    pub component: ComponentRef,
+    /// The SHA-256 digest that the component's file must have; none accepts any.
+    pub sha256: Option<[u8; 32]>,
+    /// Its part in the chain.
+    pub role: Role,
+    /// What the source itself reads, as text by key.
+    pub settings: BTreeMap<String, String>,
+    /// How long one call may take, at most 120 s.
+    pub timeout: Duration,
+    /// Whether its leases come into being when it is asked, rather than being looked up.
+    pub mints: bool,
+    /// Whether its leases are kept durably.
+    pub keep: bool,
+    /// What it may do.
+    pub grants: Grants,
+}
+
+/// The code of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ComponentRef {
+    /// A component compiled into the host, by its name without `builtin:`; one of [`BUILTINS`].
+    Builtin(String),
+    /// A component in a file, by its absolute path.
+    File(PathBuf),
+}
+
+impl fmt::Display for ComponentRef {
+    /// As it is written in a configuration file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Builtin(name) => write!(f, "builtin:{name}"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// The names behind `builtin:`.
+pub const BUILTINS: [&str; 4] = ["storage", "config", "cli", "manual"];
+
+/// A source's part in the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Answers from wherever tokens come from.
+    #[default]
+    Live,
+    /// Is handed leases to remember, and is skipped when somebody wants a newer one.
+    Memory,
+    /// Remembers what a user set by hand.
+    Manual,
+}
+
+/// What a source may do. Nothing is granted by default: what is not granted is not linked.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Grants {
+    /// May read the text of the secrets it holds.
+    pub reveal: bool,
+    /// Is offered the login, as a secret.
+    pub login: bool,
+    /// May keep durable, sealed records.
+    pub records: Option<Records>,
+    /// The commands it may run, each with its arguments.
+    pub commands: Vec<CommandGrant>,
+    /// Memory of one call in bytes, at most 1 GiB; none is the runtime's default.
+    pub memory: Option<u64>,
+    /// May have both a way to read secrets and a way out. No key of the configuration sets it yet.
+    pub may_leak: bool,
+}
+
+/// How much a source's records matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Records {
+    /// They may be thrown away: what they hold can be obtained again.
+    Cache,
+    /// They may not.
+    Kept,
+}
+
+impl SourceConfig {
+    /// Digest over what a kept lease depends on: role, settings, grants and the pinned digest. A lease obtained under another one is
+    /// absent. The component's own digest is the runtime's to add.
+    ///
+    /// Time and memory are left out: more or less of them gives no other lease.
+    pub fn digest(&self) -> [u8; 32] {
+        /// Fields in this order, maps sorted by key: the same configuration has the same bytes in every process.
+        #[derive(Serialize)]
+        struct Canonical<'a> {
+            role: Role,
+            sha256: Option<[u8; 32]>,
+            settings: &'a BTreeMap<String, String>,
+            reveal: bool,
+            login: bool,
+            records: Option<Records>,
+            commands: &'a [CommandGrant],
+            may_leak: bool,
+        }
+        let Grants { reveal, login, records, commands, memory: _, may_leak } = &self.grants;
+        let canonical = Canonical {
+            role: self.role,
+            sha256: self.sha256,
+            settings: &self.settings,
+            reveal: *reveal,
+            login: *login,
+            records: *records,
+            commands,
+            may_leak: *may_leak,
+        };
+        let mut hash = Sha256::new_with_prefix(DIGEST_DOMAIN);
+        match serde_json::to_vec(&canonical) {
+            Ok(bytes) => hash.update(bytes),
+            // Text, booleans and lists always serialise. Should that change, a digest too many is better than two sources with the same.
+            Err(_) => hash.update(format!("{self:?}")),
+        }
+        hash.finalize().into()
+    }
+}
+
+/// Keeps this digest apart from every other one, and changes with the encoding.
+const DIGEST_DOMAIN: &[u8] = b"flytoken source configuration 1\0";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source() -> SourceConfig {
+        SourceConfig {
+            name: SourceName::parse("corp").expect("a name"),
+            component: ComponentRef::Builtin("cli".into()),
+            sha256: None,
+            role: Role::Live,
+            settings: BTreeMap::from([("expiry".into(), "24h".into())]),
+            timeout: Duration::from_secs(5),
+            mints: true,
+            keep: true,
+            grants: Grants { login: true, ..Grants::default() },
+        }
+    }
+
+    #[test]
+    fn the_digest_changes_with_whatever_a_kept_lease_depends_on() {
+        type Change = fn(&mut SourceConfig);
+        let base = source().digest();
+        let changes: [(&str, bool, Change); 8] = [
+            ("settings", true, |source| drop(source.settings.insert("expiry".into(), "1h".into()))),
+            ("grants", true, |source| source.grants.login = false),
+            ("reveal", true, |source| source.grants.reveal = true),
+            ("records", true, |source| source.grants.records = Some(Records::Cache)),
+            ("role", true, |source| source.role = Role::Memory),
+            ("sha256", true, |source| source.sha256 = Some([0; 32])),
+            ("timeout", false, |source| source.timeout = Duration::from_secs(6)),
+            ("memory", false, |source| source.grants.memory = Some(1 << 30)),
+        ];
+        for (what, counts, change) in changes {
+            let mut other = source();
+            change(&mut other);
+            assert_eq!(other.digest() != base, counts, "{what}");
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Where things lie: configuration, state, compiled code, the socket, Fly's own files.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    config::{Layers, NameError, ProfileName, UserFiles},
+    system::Environment,
+};
+
+/// Where things lie for one user and one profile.
+///
+/// Without a home directory most of it is nowhere: flytoken then works in memory only. A profile has configuration, state, socket and Fly login
+/// of its own, below `profiles/NAME`; compiled code is shared, since it depends on nothing but the components.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    profile: Option<ProfileName>,
+    home: Option<PathBuf>,
+    system: PathBuf,
+    config: Option<PathBuf>,
+    config_file: Option<PathBuf>,
+    state: Option<PathBuf>,
+    cache: Option<PathBuf>,
+    socket: Option<PathBuf>,
+    fly: Option<PathBuf>,
+}
+
+impl Paths {
+    /// Works out where things lie from the environment.
+    ///
+    /// `profile` is what the command line says; it goes before `FLYTOKEN_PROFILE`. `system` is the system's folder, `/etc/flytoken` in earnest:
+    /// an argument and not a variable, so that no user's environment can move it. Values of the XDG variables that are not absolute are ignored,
+    /// as their specification asks; flytoken's own variables may be relative to the working directory.
+    ///
+    /// # Errors
+    /// If the profile's name is not one.
+    pub fn new(environment: &Environment, profile: Option<&str>, system: &Path) -> Result<Self, NameError> {
+        let profile = match profile.or_else(|| environment.text("FLYTOKEN_PROFILE")) {
+            Some(name) => Some(ProfileName::parse(name)?).filter(|profile| !profile.is_default()),
+            None => None,
+        };
+        let home = environment.home();
+        let base = |variable: &str, below_home: &str| {
+            let folder = xdg(environment, variable).or_else(|| home.as_ref().map(|home| home.join(below_home)));
+            folder.map(|folder| folder.join(NAME))
+        };
+        let scoped = |folder: PathBuf| match &profile {
+            Some(profile) => folder.join("profiles").join(profile.as_str()),
+            None => folder,
+        };
+        let config = base("XDG_CONFIG_HOME", ".config").map(scoped);
+        let state = base("XDG_STATE_HOME", ".local/state").map(scoped);
+        let socket = named(environment, "FLYTOKEN_SOCKET").or_else(|| {
+            let run = xdg(environment, "XDG_RUNTIME_DIR").map(|run| scoped(run.join(NAME)));
+            run.or_else(|| state.as_ref().map(|state| state.join("run"))).map(|folder| folder.join("agent.sock"))
+        });
+        let fly = match &profile {
+            // Not FLY_CONFIG_DIR: whoever names a profile in a shell set up for another account means the profile's account.
+            Some(_) => config.as_ref().map(|config| config.join("fly")),
+            None => named(environment, "FLY_CONFIG_DIR").or_else(|| home.as_ref().map(|home| home.join(".fly"))),
+        };
+        Ok(Self {
+            config_file: named(environment, "FLYTOKEN_CONFIG"),
+            cache: base("XDG_CACHE_HOME", ".cache"),
+            system: system.to_owned(),
+            profile,
+            home,
+            config,
+            state,
+            socket,
+            fly,
+        })
+    }
+
+    /// The profile, unless it is the default one.
+    pub fn profile(&self) -> Option<&ProfileName> {
+        self.profile.as_ref()
+    }
+
+    /// The home directory.
+    pub fn home(&self) -> Option<&Path> {
+        self.home.as_deref()
+    }
+
+    /// The user's own configuration file: the one that `FLYTOKEN_CONFIG` names, or `config.yaml` in the configuration folder.
+    pub fn config_file(&self) -> Option<PathBuf> {
+        self.config_file.clone().or_else(|| self.config.as_ref().map(|folder| folder.join("config.yaml")))
+    }
+
+    /// The user's configuration folder.
+    pub fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
+    /// The folder of databases, locks and, without a runtime directory, of the socket.
+    pub fn state(&self) -> Option<&Path> {
+        self.state.as_deref()
+    }
+
+    /// The folder of compiled components; everything in it may be thrown away.
+    pub fn cache(&self) -> Option<&Path> {
+        self.cache.as_deref()
+    }
+
+    /// Fly's configuration folder, in which `fly auth login` keeps the login: `$FLY_CONFIG_DIR` or `~/.fly`, and for a named profile `fly` in
+    /// the profile's configuration folder, which may be a link.
+    pub fn fly(&self) -> Option<&Path> {
+        self.fly.as_deref()
+    }
+
+    /// The agent's socket; none without a home or runtime directory.
+    ///
+    /// # Errors
+    /// If the path is longer than the operating system takes for a socket. Only who needs the socket should meet this.
+    pub fn socket(&self) -> Result<Option<&Path>, SocketPathError> {
+        match &self.socket {
+            Some(path) if path.as_os_str().len() > MAX_SOCKET_PATH => {
+                Err(SocketPathError { path: path.clone(), length: path.as_os_str().len() })
+            }
+            path => Ok(path.as_deref()),
+        }
+    }
+
+    /// Where configuration files are looked for, `uid` being the user who may have written them.
+    pub fn layers(&self, uid: u32) -> Layers {
+        let named = self.config_file.clone().map(UserFiles::Named);
+        Layers {
+            system: self.system.clone(),
+            user: named.or_else(|| self.config.clone().map(UserFiles::Folder)),
+            home: self.home.clone(),
+            uid,
+        }
+    }
+}
+
+/// A socket's path that the operating system would not take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the socket's path {} has {length} bytes and may have at most {MAX_SOCKET_PATH}: set FLYTOKEN_SOCKET to a shorter one", path.display())]
+pub struct SocketPathError {
+    /// The path.
+    pub path: PathBuf,
+    /// Its length in bytes.
+    pub length: usize,
+}
+
+/// A base directory; relative and empty values do not count.
+fn xdg(environment: &Environment, variable: &str) -> Option<PathBuf> {
+    environment.var(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+/// A path that a person gave; an empty value does not count.
+fn named(environment: &Environment, variable: &str) -> Option<PathBuf> {
+    let path = environment.var(variable).map(PathBuf::from).filter(|path| !path.as_os_str().is_empty())?;
+    // Absolute, so that it names the same file after an agent has changed its folder. That fails only where there is no working directory.
+    Some(std::path::absolute(&path).unwrap_or(path))
+}
+
+/// Our folder's name below each base directory.
+const NAME: &str = "flytoken";
+
+/// Bytes of a socket's path, without the NUL behind it: `sun_path` has 108 on Linux and 104 on macOS and the BSDs.
+const MAX_SOCKET_PATH: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 107 } else { 103 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(variables: &[(&str, &str)], profile: Option<&str>) -> Result<Paths, NameError> {
+        Paths::new(&variables.iter().copied().collect(), profile, Path::new("/etc/flytoken"))
+    }
+
+    fn table(paths: &Paths) -> [Option<&str>; 5] {
+        let socket = paths.socket().expect("a short path");
+        [paths.config(), paths.state(), paths.cache(), socket, paths.fly()].map(|path| path.and_then(Path::to_str))
+    }
+
+    #[test]
+    fn everything_lies_below_the_home_directory_by_default() {
+        assert_eq!(
+            table(&paths(&[("HOME", "/h")], None).expect("paths")),
+            [
+                Some("/h/.config/flytoken"),
+                Some("/h/.local/state/flytoken"),
+                Some("/h/.cache/flytoken"),
+                Some("/h/.local/state/flytoken/run/agent.sock"),
+                Some("/h/.fly")
+            ]
+        );
+    }
+
+    #[test]
+    fn variables_move_what_they_name_and_relative_or_empty_ones_are_ignored() {
+        let all = [
+            ("HOME", "/h"),
+            ("XDG_CONFIG_HOME", "/c"),
+            ("XDG_STATE_HOME", "relative"),
+            ("XDG_CACHE_HOME", ""),
+            ("XDG_RUNTIME_DIR", "/run/user/1"),
+            ("FLY_CONFIG_DIR", "/f"),
+        ];
+        assert_eq!(
+            table(&paths(&all, None).expect("paths")),
+            [
+                Some("/c/flytoken"),
+                Some("/h/.local/state/flytoken"),
+                Some("/h/.cache/flytoken"),
+                Some("/run/user/1/flytoken/agent.sock"),
+                Some("/f")
+            ]
+        );
+        let own = paths(&[("HOME", "/h"), ("FLYTOKEN_SOCKET", "/s"), ("FLYTOKEN_CONFIG", "/x.yaml"), ("FLY_CONFIG_DIR", "")], None);
+        let own = own.expect("paths");
+        assert_eq!((own.socket().expect("short"), own.fly()), (Some(Path::new("/s")), Some(Path::new("/h/.fly"))));
+        assert_eq!(own.config_file(), Some("/x.yaml".into()));
+        assert_eq!(own.layers(7).user, Some(UserFiles::Named("/x.yaml".into())));
+    }
+
+    #[test]
+    fn a_profile_has_everything_but_compiled_code_to_itself() {
+        let variables = [("HOME", "/h"), ("XDG_RUNTIME_DIR", "/r"), ("FLYTOKEN_PROFILE", "other"), ("FLY_CONFIG_DIR", "/f")];
+        assert_eq!(
+            table(&paths(&variables, Some("work")).expect("paths")),
+            [
+                Some("/h/.config/flytoken/profiles/work"),
+                Some("/h/.local/state/flytoken/profiles/work"),
+                Some("/h/.cache/flytoken"),
+                Some("/r/flytoken/profiles/work/agent.sock"),
+                Some("/h/.config/flytoken/profiles/work/fly")
+            ]
+        );
+        assert_eq!(paths(&variables, None).expect("paths").profile().map(ProfileName::as_str), Some("other"));
+        let default = paths(&variables, Some("default")).expect("paths");
+        assert_eq!((default.profile(), default.fly()), (None, Some(Path::new("/f"))));
+        assert!(paths(&variables, Some("../up")).is_err());
+        assert!(paths(&[("FLYTOKEN_PROFILE", "A b")], None).is_err());
+    }
+
+    #[test]
+    fn without_a_home_nothing_lies_anywhere() {
+        for variables in [&[][..], &[("HOME", "")], &[("HOME", "relative")]] {
+            let paths = paths(variables, None).expect("paths");
+            assert_eq!(table(&paths), [None; 5]);
+            assert_eq!((paths.config_file(), paths.layers(0).user), (None, None));
+        }
+        assert_eq!(table(&paths(&[("XDG_RUNTIME_DIR", "/r")], None).expect("paths"))[3], Some("/r/flytoken/agent.sock"));
+    }
+
+    #[test]
+    fn a_path_too_long_for_a_socket_names_the_variable_to_set() {
+        let fits = format!("/{}", "x".repeat(MAX_SOCKET_PATH - 1));
+        let variables = |path| [("HOME".to_owned(), "/h".to_owned()), ("FLYTOKEN_SOCKET".to_owned(), path)];
+        let paths = |path| Paths::new(&variables(path).into_iter().collect(), None, Path::new("/etc/flytoken")).expect("paths");
+        assert!(paths(fits.clone()).socket().is_ok());
+        let error = paths(format!("{fits}x")).socket().expect_err("one too long").to_string();
+        assert!(error.contains("FLYTOKEN_SOCKET") && error.contains(&format!("{} bytes", MAX_SOCKET_PATH + 1)), "{error}");
+    }
+}
