@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     time::Timestamp,
-    token::{Fingerprint, FingerprintKey},
+    token::{Fingerprint, FingerprintKey, text_items},
 };
 
 use super::Generation;
@@ -65,16 +65,8 @@ pub trait IdentityMemory: Send + Sync + 'static {
 
 /// The fingerprints of a token's list items. A text with none is no login.
 pub(super) fn fingerprints(token: &str, key: &FingerprintKey) -> BTreeSet<Fingerprint> {
-    let mut list = token.trim();
-    while let Some((scheme, rest)) = list.split_once(' ')
-        && SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known))
-    {
-        list = rest.trim();
-    }
-    list.split(',').map(str::trim).filter(|item| !item.is_empty()).map(|item| key.of_item(item)).collect()
+    text_items(token).map(|item| key.of_item(item)).collect()
 }
-
-const SCHEMES: [&str; 2] = ["FlyV1", "Bearer"];
 
 #[cfg(test)]
 mod tests {

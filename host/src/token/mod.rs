@@ -46,6 +46,7 @@ pub use self::{
     scope::{AppLimit, ScopeError},
     text::Scheme,
 };
+pub(crate) use self::text::items as text_items;
 
 /// A Fly.io API token as text: one item or a list of them, with or without a scheme.
 ///

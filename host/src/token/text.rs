@@ -33,7 +33,7 @@ impl Scheme {
 }
 
 /// The non-empty items of a list, in order, each without white space around it and all without the scheme.
-pub(super) fn items(input: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn items(input: &str) -> impl Iterator<Item = &str> {
     without_schemes(input).split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 

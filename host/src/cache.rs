@@ -1,0 +1,237 @@
+//! The in-memory cache: one checked lease per app and kind, with the moments at which it is renewed.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use crate::{
+    app::AppName,
+    kind::Kind,
+    lease::{Expiry, Lease},
+    protocol::{LeaseFacts, LeaseState},
+    time::Timestamp,
+    token::Fingerprint,
+};
+
+/// What leases, tombstones and records are filed under.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The app.
+    pub app: AppName,
+    /// What the token is for.
+    pub kind: Kind,
+}
+
+/// A lease in the cache. Its moments were drawn once, when it was put in: renewals of many apps spread instead of marching in step.
+#[derive(Debug)]
+pub struct Cached {
+    /// The lease.
+    pub lease: Lease,
+    /// Names its token.
+    pub fingerprint: Fingerprint,
+    /// From here on a newer one is fetched in the background.
+    pub soft: Option<Timestamp>,
+    /// From here on callers wait for a newer one.
+    pub hard: Option<Timestamp>,
+    /// From here on it is not handed out; none if never.
+    pub end: Option<Timestamp>,
+}
+
+/// What decides a lease's moments besides its own times.
+#[derive(Debug, Clone, Copy)]
+pub struct Moments {
+    /// How long a lease of unknown expiry is trusted, from when it was obtained.
+    pub ttl: Duration,
+    /// How long its source takes at the 99th percentile, so that a slow one is asked in time.
+    pub p99: Duration,
+    /// Drawn evenly from `[0, 1)`.
+    pub draw: f64,
+    /// At most this long from now, whatever the lease says: a manual token must not hide a better source.
+    pub at_most: Option<Timestamp>,
+}
+
+impl Cached {
+    /// Draws the moments of a checked lease.
+    pub fn new(lease: Lease, fingerprint: Fingerprint, moments: Moments) -> Self {
+        let own_end = match lease.expiry {
+            Expiry::At(at) => Some(at),
+            Expiry::Unknown => Some(lease.provenance.obtained.after(moments.ttl)),
+            Expiry::Never => None,
+        };
+        let (soft, hard) = own_end.map_or((None, None), |end| {
+            let lifetime = end.since(lease.provenance.obtained);
+            let share = SOFT_SHARE.0 + moments.draw * (SOFT_SHARE.1 - SOFT_SHARE.0);
+            let soft_floor = SOFT_LEAD.0.max(moments.p99 * 3);
+            let soft_lead = lifetime.mul_f64(share).max(soft_floor).min(SOFT_LEAD.1.max(soft_floor));
+            let hard_lead = lifetime.mul_f64(HARD_SHARE).clamp(HARD_LEAD.0, HARD_LEAD.1);
+            (Some(end.before(soft_lead.max(hard_lead))), Some(end.before(hard_lead)))
+        });
+        let end = match (own_end, moments.at_most) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (end, None) | (None, end) => end,
+        };
+        Self { lease, fingerprint, soft, hard, end }
+    }
+
+    /// Where in its life the lease is.
+    pub fn state(&self, now: Timestamp) -> LeaseState {
+        let reached = |moment: Option<Timestamp>| moment.is_some_and(|moment| now >= moment);
+        if reached(self.end) {
+            LeaseState::Expired
+        } else if reached(self.hard) {
+            LeaseState::Ending
+        } else if reached(self.soft) {
+            LeaseState::Renewing
+        } else {
+            LeaseState::Fresh
+        }
+    }
+
+    /// What may be told of it.
+    pub fn facts(&self, key: &Key) -> LeaseFacts {
+        LeaseFacts {
+            app: key.app.clone(),
+            kind: key.kind,
+            source: self.lease.provenance.source.to_string(),
+            expiry: self.lease.expiry,
+            obtained: self.lease.provenance.obtained,
+            fingerprint: self.fingerprint,
+        }
+    }
+}
+
+/// Every cached lease. Belongs to the agent, not to the tasks that fill it: a task that panics takes nothing with it.
+#[derive(Debug, Default)]
+pub struct Cache {
+    leases: RwLock<HashMap<Key, Arc<Cached>>>,
+}
+
+impl Cache {
+    /// The lease for `key`, whatever its state.
+    pub fn find(&self, key: &Key) -> Option<Arc<Cached>> {
+        self.leases.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    /// Puts a lease in, in place of the one before.
+    pub fn put(&self, key: Key, cached: Arc<Cached>) {
+        self.leases.write().unwrap_or_else(PoisonError::into_inner).insert(key, cached);
+    }
+
+    /// Takes out every lease that `unwanted` says so of, and returns what was taken.
+    pub fn take_where(&self, mut unwanted: impl FnMut(&Key, &Cached) -> bool) -> Vec<(Key, Arc<Cached>)> {
+        let mut leases = self.leases.write().unwrap_or_else(PoisonError::into_inner);
+        leases.extract_if(|key, cached| unwanted(key, cached)).collect()
+    }
+
+    /// Takes out the lease for `key` if `unwanted` says so.
+    pub fn take(&self, key: &Key, unwanted: impl FnOnce(&Cached) -> bool) -> Option<Arc<Cached>> {
+        let mut leases = self.leases.write().unwrap_or_else(PoisonError::into_inner);
+        if unwanted(leases.get(key)?) { leases.remove(key) } else { None }
+    }
+
+    /// Every key of one app that has a lease.
+    pub fn kinds_of(&self, app: &AppName) -> Vec<Kind> {
+        let leases = self.leases.read().unwrap_or_else(PoisonError::into_inner);
+        Kind::ALL.into_iter().filter(|kind| leases.contains_key(&Key { app: app.clone(), kind: *kind })).collect()
+    }
+
+    /// A copy of the list, ordered by app and kind.
+    pub fn all(&self) -> Vec<(Key, Arc<Cached>)> {
+        let mut all: Vec<_> = {
+            let leases = self.leases.read().unwrap_or_else(PoisonError::into_inner);
+            leases.iter().map(|(key, cached)| (key.clone(), Arc::clone(cached))).collect()
+        };
+        all.sort_by(|(a, _), (b, _)| a.cmp(b));
+        all
+    }
+}
+
+/// The share of its lifetime at which a lease is renewed early; drawn from this range.
+const SOFT_SHARE: (f64, f64) = (0.20, 0.35);
+
+/// The least and the most that a background renewal leads the end by.
+const SOFT_LEAD: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60 * 60));
+
+/// The share of its lifetime from which callers wait for a renewal.
+const HARD_SHARE: f64 = 0.05;
+
+/// The least and the most that waiting leads the end by.
+const HARD_LEAD: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::test_support::{lease, timestamp};
+
+    fn cached(lifetime: Duration, draw: f64) -> Cached {
+        let obtained = timestamp(1_000_000);
+        let lease = lease("token", Expiry::At(obtained.after(lifetime)), obtained);
+        Cached::new(
+            lease,
+            "0000000000000000".parse().unwrap(),
+            Moments { ttl: Duration::from_hours(24), p99: Duration::ZERO, draw, at_most: None },
+        )
+    }
+
+    #[test]
+    fn the_moments_follow_the_lifetime() {
+        let minute = 60;
+        let hour = 60 * minute;
+        // lifetime, draw, soft lead, hard lead; all in seconds
+        for (lifetime, draw, soft, hard) in [
+            (5 * minute, 0.0, 60.0, 15.0),
+            (5 * minute, 1.0, 105.0, 15.0),
+            (10 * minute, 0.5, 165.0, 30.0),
+            (hour, 0.0, 720.0, 60.0),
+            (24 * hour, 0.0, 3600.0, 60.0),
+            (20 * 365 * 24 * hour, 0.5, 3600.0, 60.0),
+            (10, 0.0, 5.0, 2.0),
+            (1, 0.0, 5.0, 2.0),
+        ] {
+            let cached = cached(Duration::from_secs(lifetime), draw);
+            let end = cached.end.unwrap();
+            assert_eq!(end.since(cached.soft.unwrap()), Duration::from_secs_f64(soft), "soft lead of {lifetime} s at {draw}");
+            assert_eq!(end.since(cached.hard.unwrap()), Duration::from_secs_f64(hard), "hard lead of {lifetime} s");
+        }
+    }
+
+    #[test]
+    fn a_lease_goes_through_its_states_in_order() {
+        let cached = cached(Duration::from_secs(600), 0.0);
+        let end = cached.end.unwrap();
+        for (before_end, state) in
+            [(600, LeaseState::Fresh), (121, LeaseState::Fresh), (120, LeaseState::Renewing), (30, LeaseState::Ending), (0, LeaseState::Expired)]
+        {
+            assert_eq!(cached.state(end.before(Duration::from_secs(before_end))), state, "{before_end} s before its end");
+        }
+    }
+
+    #[test]
+    fn an_unknown_expiry_counts_as_ttl_and_never_has_no_moments() {
+        let obtained = timestamp(1_000_000);
+        let moments = Moments { ttl: Duration::from_hours(24), p99: Duration::ZERO, draw: 0.0, at_most: None };
+        let fingerprint = "0000000000000000".parse().unwrap();
+        let unknown = Cached::new(lease("token", Expiry::Unknown, obtained), fingerprint, moments);
+        assert_eq!(unknown.end, Some(obtained.after(Duration::from_hours(24))));
+        let never = Cached::new(lease("token", Expiry::Never, obtained), fingerprint, moments);
+        assert_eq!(never.state(obtained.after(Duration::from_hours(24 * 365 * 30))), LeaseState::Fresh);
+        let bounded = Cached::new(lease("token", Expiry::Never, obtained), fingerprint, Moments { at_most: Some(obtained), ..moments });
+        assert_eq!(bounded.state(obtained), LeaseState::Expired);
+    }
+
+    #[test]
+    fn a_slow_source_is_asked_in_time() {
+        let obtained = timestamp(1_000_000);
+        let moments = Moments { ttl: Duration::from_hours(24), p99: Duration::from_secs(10), draw: 0.0, at_most: None };
+        let cached = Cached::new(
+            lease("token", Expiry::At(obtained.after(Duration::from_secs(60))), obtained),
+            "0000000000000000".parse().unwrap(),
+            moments,
+        );
+        assert_eq!(cached.end.unwrap().since(cached.soft.unwrap()), Duration::from_secs(30));
+    }
+}

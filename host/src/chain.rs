@@ -1,0 +1,232 @@
+//! One run down the chain of one app and kind.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, timeout};
+
+use crate::{
+    acquire::Acquisition,
+    cache::Key,
+    check::{self, Wanted},
+    config::{EffectiveRule, OnFailure, Role, Step},
+    explanations::Account,
+    kind::Kind,
+    lease::{Lease, Provenance},
+    login::LoginState,
+    owner::{Intent, Run},
+    protocol::{Failure, FailureCode, StepOutcome, StepReport},
+    records::Record,
+    refusal::Refusal,
+    resolver::{Live, Resolver},
+    runtime::{BrokeKind, Call, Refused, SourceRequest},
+    sources::Source,
+    tombstones::Verdict,
+};
+
+/// Asks each step in turn until one has a lease that holds, and files how it went.
+pub async fn run(resolver: &Arc<Resolver>, key: &Key, intent: Intent) -> Run {
+    let live = resolver.live.load_full();
+    let login = resolver.login.state();
+    let rule = live.config.rule_for(&key.app);
+    let mut steps = Vec::with_capacity(rule.chain.steps.len());
+    let mut found = None;
+    for step in &rule.chain.steps {
+        let asked = Asked { resolver, live: &live, login: &login, rule: &rule, key, intent };
+        let (said, took) = asked.ask(step).await;
+        let mut report = said.report(step, took);
+        match said {
+            Said::Lease { lease, remembered, .. } => {
+                steps.push(report);
+                found = Some((lease, remembered));
+                break;
+            }
+            Said::Skipped(_) => steps.push(report),
+            Said::Refused(refusal) => {
+                let stop = step.on_failure == OnFailure::Stop && !matches!(refusal, Refusal::Absent(_));
+                if stop {
+                    report.text.push_str("; the chain stops here (on-failure: stop)");
+                }
+                steps.push(report);
+                if stop {
+                    break;
+                }
+            }
+        }
+    }
+    let generation = login.generation.map(|generation| generation.to_string());
+    let account = Account { at: resolver.clock.now(), renewal: intent == Intent::Renew, generation, steps: steps.clone() };
+    resolver.explanations.file(key, account);
+    match found {
+        Some((lease, remembered)) => Run { result: Ok(Arc::new(resolver.cached(lease))), remembered },
+        None => Run { result: Err(failure(key, steps)), remembered: false },
+    }
+}
+
+/// What one step is asked under.
+struct Asked<'a> {
+    resolver: &'a Arc<Resolver>,
+    live: &'a Live,
+    login: &'a Arc<LoginState>,
+    rule: &'a EffectiveRule<'a>,
+    key: &'a Key,
+    intent: Intent,
+}
+
+/// What one step said, checked.
+enum Said {
+    Lease { lease: Lease, remembered: bool, notes: String },
+    Refused(Refusal),
+    Skipped(&'static str),
+}
+
+impl Asked<'_> {
+    /// Asks one step. The time is the source's own: waiting for a permit is not counted.
+    async fn ask(&self, step: &Step) -> (Said, Duration) {
+        let Some(source) = self.live.sources.find(&step.source) else {
+            return (Said::Refused(Refusal::Misconfigured("no source of this name is configured".into())), Duration::ZERO);
+        };
+        let remembers = source.config.role == Role::Memory;
+        if remembers && self.intent == Intent::Renew {
+            return (Said::Skipped("it only remembers, and a newer token is wanted"), Duration::ZERO);
+        }
+        if source.config.role == Role::Manual && self.key.kind == Kind::Login {
+            return (Said::Skipped("a manual token is not the login"), Duration::ZERO);
+        }
+        let loaded = match &source.loaded {
+            Ok(loaded) => loaded,
+            Err(problem) => return (Said::Refused(Refusal::Misconfigured(format!("not loaded: {problem}"))), Duration::ZERO),
+        };
+        let busy = |what: &str| {
+            let text = format!("no {what} became free within {} s", PATIENCE.as_secs());
+            (Said::Refused(Refusal::Unavailable(text)), Duration::ZERO)
+        };
+        let Ok(Ok(_sandbox)) = timeout(PATIENCE, Arc::clone(&source.sandboxes).acquire_owned()).await else { return busy("sandbox") };
+        let mut acquisition = None;
+        if !source.config.grants.commands.is_empty() {
+            let Ok(permit) = timeout(PATIENCE, self.resolver.commands.permit()).await else { return busy("command slot") };
+            acquisition = Some(Arc::new(Acquisition::new(self.resolver, source, self.login, self.rule, self.key, permit)));
+        }
+        let call = call(self.resolver, source, self.login, self.key, acquisition.clone());
+        let request = request(self.resolver, source, self.rule, self.key, self.intent);
+        let started = Instant::now();
+        let answer = loaded.resolve(call, request).await;
+        let took = started.elapsed();
+        source.stats.count(took, matches!(answer, Err(Refused::Broke(_))));
+        let said = match answer {
+            Ok(lease) => self.examine(source, lease, acquisition.as_deref()),
+            Err(Refused::Said(refusal)) => Said::Refused(refusal),
+            Err(Refused::Broke(broke)) if broke.kind == BrokeKind::Denied => Said::Refused(Refusal::Misconfigured(broke.text)),
+            Err(Refused::Broke(broke)) => Said::Refused(Refusal::Unavailable(broke.text)),
+        };
+        (said, took)
+    }
+
+    /// Checks a lease before it is kept or given.
+    fn examine(&self, source: &Source, mut lease: Lease, acquisition: Option<&Acquisition>) -> Said {
+        if lease.id.is_none() {
+            lease.id = acquisition.and_then(Acquisition::unique);
+        }
+        let wanted = Wanted {
+            key: self.key,
+            app_id: self.rule.id,
+            organization: self.rule.organization,
+            organization_id: self.rule.organization_id,
+            manual: source.config.role == Role::Manual,
+            now: self.resolver.clock.now(),
+        };
+        let checked = match check::check(lease, &wanted) {
+            Ok(checked) => checked,
+            Err(refusal) => return Said::Refused(refusal),
+        };
+        let fingerprint = self.resolver.fingerprints.of(&checked.lease.token);
+        let remembered = source.config.role == Role::Memory;
+        let verdict = if remembered || source.config.role == Role::Manual {
+            self.resolver.tombstones.of_remembered(self.key, &checked.lease, fingerprint)
+        } else {
+            self.resolver.tombstones.of_live(self.key, &checked.lease, fingerprint, self.resolver.clock.now())
+        };
+        if verdict == Verdict::Dead {
+            return Said::Refused(Refusal::Absent("it only has a token that was invalidated".into()));
+        }
+        Said::Lease { lease: checked.lease, remembered, notes: checked.notes }
+    }
+}
+
+impl Said {
+    fn report(&self, step: &Step, took: Duration) -> StepReport {
+        let (outcome, text, command) = match self {
+            Self::Lease { notes, .. } => (StepOutcome::Lease, notes.clone(), None),
+            Self::Skipped(why) => (StepOutcome::Skipped, (*why).to_owned(), None),
+            Self::Refused(refusal) => (refusal.outcome(), refusal.text().to_owned(), refusal.command().map(str::to_owned)),
+        };
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        StepReport { source: step.source.to_string(), outcome, text, command, micros }
+    }
+}
+
+/// What one call of a source may use: its grants, and nothing else.
+pub fn call(resolver: &Arc<Resolver>, source: &Source, login: &LoginState, key: &Key, acquisition: Option<Arc<Acquisition>>) -> Call {
+    let config = &source.config;
+    let granted_login = config.grants.login.then(|| login.login.clone()).flatten();
+    let sequence = resolver.sequence.clone();
+    Call {
+        source: config.name.clone(),
+        settings: Arc::new(config.settings.clone()),
+        provenance: Provenance {
+            source: config.name.clone(),
+            kind: key.kind,
+            obtained: resolver.clock.now(),
+            sequence: 0,
+            login: granted_login.as_ref().map(|login| login.generation),
+            source_digest: source.digest,
+            is_login: false,
+        },
+        sequence: Arc::new(move || sequence.next()),
+        login: granted_login,
+        records: config.grants.records.map(|grant| {
+            let record = Arc::new(Record::new(Arc::clone(resolver), &config.name, config.role, grant, key.clone()));
+            Arc::new(record) as Arc<dyn crate::runtime::RecordsAccess>
+        }),
+        command: acquisition.map(|acquisition| acquisition as Arc<dyn crate::runtime::CommandAccess>),
+        reveal: config.grants.reveal,
+        timeout: config.timeout,
+        memory: config.grants.memory.unwrap_or(DEFAULT_MEMORY),
+    }
+}
+
+/// What a source is asked.
+pub fn request(resolver: &Resolver, source: &Source, rule: &EffectiveRule<'_>, key: &Key, intent: Intent) -> SourceRequest {
+    SourceRequest {
+        app: key.app.clone(),
+        kind: key.kind,
+        organization: rule.organization.map(str::to_owned),
+        intent,
+        now: resolver.clock.now(),
+        lifetime: source.lifetime(resolver.live.load().config.ttl),
+    }
+}
+
+/// No step answered: every step with its own reason, the code that occurs first in the documented order, and a hint.
+fn failure(key: &Key, steps: Vec<StepReport>) -> Failure {
+    const ORDER: [FailureCode; 3] = [FailureCode::NeedsHuman, FailureCode::Misconfigured, FailureCode::TryAgain];
+    let code = ORDER
+        .into_iter()
+        .find(|code| steps.iter().any(|step| step.outcome.code() == *code))
+        .unwrap_or(FailureCode::NoToken);
+    let (app, kind) = (&key.app, key.kind);
+    let command = steps.iter().filter(|step| step.outcome.code() == code).find_map(|step| step.command.clone());
+    let hint = match (code, command) {
+        (_, Some(command)) => format!("run `{command}`"),
+        (FailureCode::NoToken, None) if kind == Kind::Login => "log in with `fly auth login`".into(),
+        (FailureCode::NoToken, None) => format!("check the app's name, or give it a token by hand: `flytoken set {app}`"),
+        (FailureCode::Misconfigured, None) => "run `flytoken config check`, then mend what the step names".into(),
+        (_, None) => format!("try again, and see `flytoken explain {app} --kind {kind}`"),
+    };
+    Failure { code, message: format!("no {kind} token for app `{app}`"), hint: Some(hint), steps }
+}
+
+/// How long a run waits for a sandbox or a command slot before it passes the step over: as long as a request waits at all.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A source's memory unless its grant says otherwise.
+const DEFAULT_MEMORY: u64 = 64 << 20;

@@ -1,0 +1,103 @@
+//! Handing out and renewing tokens.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::timeout;
+
+use super::Core;
+use crate::{
+    app::AppName,
+    cache::{Cached, Key},
+    kind::Kind,
+    owner::{Answer, Need},
+    protocol::{Delivered, Failure, FailureCode, LeaseState, Reply},
+};
+
+impl Core {
+    /// A token for one app and kind. A fresh cached lease is answered at once, without a lock held or a task asked.
+    pub(super) async fn get(&self, key: Key, valid_for: Option<Duration>) -> Result<Reply, Failure> {
+        let cached = self.lease(&key, valid_for).await?;
+        Ok(Reply::Token(Delivered { token: Arc::clone(&cached.lease.token), facts: cached.facts(&key) }))
+    }
+
+    /// The lease that answers now.
+    pub(super) async fn lease(&self, key: &Key, valid_for: Option<Duration>) -> Result<Arc<Cached>, Failure> {
+        let mut cached = match self.inner.resolver.cache.find(key) {
+            Some(cached) if self.state(&cached) != LeaseState::Expired => cached,
+            _ => self.ask(key, Need::Any).await?,
+        };
+        match self.state(&cached) {
+            LeaseState::Fresh => {}
+            LeaseState::Renewing if self.inner.resolver.one_shot => {}
+            LeaseState::Renewing => self.inner.owners.renew(key, cached.lease.provenance.sequence),
+            // A failed renewal leaves the lease in place for as long as it lasts.
+            LeaseState::Ending | LeaseState::Expired => {
+                match self.ask(key, Need::Newer(cached.lease.provenance.sequence)).await {
+                    Ok(newer) => cached = newer,
+                    Err(failure) if self.state(&cached) == LeaseState::Expired => return Err(failure),
+                    Err(_) => {}
+                }
+            }
+        }
+        let Some(valid_for) = valid_for else { return Ok(cached) };
+        if self.lasts(&cached, valid_for) {
+            return Ok(cached);
+        }
+        let newer = self.ask(key, Need::Newer(cached.lease.provenance.sequence)).await?;
+        if self.lasts(&newer, valid_for) { Ok(newer) } else { Err(too_short(key, valid_for)) }
+    }
+
+    /// Obtains newer tokens now: of one kind, or of every kind in use.
+    pub(super) async fn refresh(&self, app: AppName, kind: Option<Kind>) -> Result<Reply, Failure> {
+        let kinds = match kind {
+            Some(kind) => vec![kind],
+            None => match self.inner.resolver.cache.kinds_of(&app) {
+                kinds if kinds.is_empty() => vec![Kind::default()],
+                kinds => kinds,
+            },
+        };
+        let mut leases = Vec::new();
+        for kind in kinds {
+            let key = Key { app: app.clone(), kind };
+            let than = self.inner.resolver.cache.find(&key).map_or(0, |cached| cached.lease.provenance.sequence);
+            leases.push(self.ask(&key, Need::NewerNow(than)).await?.facts(&key));
+        }
+        Ok(Reply::Refreshed { leases })
+    }
+
+    /// Asks the owner, for as long as a request may take. What the owner started goes on: a mint is kept although its asker left.
+    async fn ask(&self, key: &Key, need: Need) -> Result<Arc<Cached>, Failure> {
+        let answer: Result<Answer, _> = timeout(PATIENCE, self.inner.owners.ask(key, need)).await;
+        match answer {
+            Ok(Ok(cached)) => Ok(cached),
+            Ok(Err(failure)) => Err(Arc::unwrap_or_clone(failure)),
+            Err(_) => Err(Failure {
+                code: FailureCode::TryAgain,
+                message: format!("no source answered for app `{}` within {} s", key.app, PATIENCE.as_secs()),
+                hint: Some("it is still being asked; try again in a moment".into()),
+                steps: Vec::new(),
+            }),
+        }
+    }
+
+    fn state(&self, cached: &Cached) -> LeaseState {
+        cached.state(self.inner.resolver.clock.now())
+    }
+
+    fn lasts(&self, cached: &Cached, valid_for: Duration) -> bool {
+        let needed = self.inner.resolver.clock.now().after(valid_for);
+        cached.end.is_none_or(|end| end >= needed) || cached.lease.expiry.at().is_none_or(|end| end >= needed)
+    }
+}
+
+fn too_short(key: &Key, valid_for: Duration) -> Failure {
+    Failure {
+        code: FailureCode::TryAgain,
+        message: format!("the newest {} token for app `{}` is not valid for another {} s", key.kind, key.app, valid_for.as_secs()),
+        hint: Some(format!("ask for less with `--valid-for`, or see `flytoken explain {} --kind {}`", key.app, key.kind)),
+        steps: Vec::new(),
+    }
+}
+
+/// How long a request waits for its answer, whatever it waits for: sources, permits, other requests.
+const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,107 @@
+//! The agent without its socket: answers requests, in a long-running agent as in a command that resolves in its own process.
+
+mod follow;
+mod get;
+mod invalidate;
+mod manual;
+mod report;
+mod start;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::task::JoinSet;
+
+pub use self::start::{Mode, Setup};
+use crate::{
+    cache::Key,
+    owner::Owners,
+    protocol::{Failure, FailureCode, Reply, Request},
+    resolver::Resolver,
+    runtime::Runtime,
+    time::Timestamp,
+};
+
+/// A cheap handle to the agent's heart. Its tasks end when [`Core::shutdown`] was called on the last one.
+#[derive(Clone)]
+pub struct Core {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    resolver: Arc<Resolver>,
+    owners: Arc<Owners<Resolver>>,
+    runtime: Arc<Runtime>,
+    started: Timestamp,
+    storage: StorageFacts,
+    configuration: std::sync::Mutex<ConfigurationFacts>,
+    /// The watchers of login and configuration.
+    followers: std::sync::Mutex<JoinSet<()>>,
+    /// What goes on after an answer: keepers that forget.
+    after: std::sync::Mutex<JoinSet<()>>,
+}
+
+/// Whether anything survives a restart, and if not, why.
+struct StorageFacts {
+    directory: Option<std::path::PathBuf>,
+    key: Option<crate::config::KeyPlace>,
+    problem: Option<String>,
+}
+
+/// Which files are in force.
+#[derive(Default)]
+struct ConfigurationFacts {
+    files: Vec<std::path::PathBuf>,
+    problem: Option<String>,
+}
+
+impl Core {
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// A [`Failure`] with its exit code, what happened, a hint, and every step's own reason where the chain ran.
+    pub async fn answer(&self, request: Request) -> Result<Reply, Failure> {
+        match request {
+            Request::Get { app, kind, valid_for } => self.get(Key { app, kind }, valid_for.map(Duration::from_secs)).await,
+            Request::Refresh { app, kind } => self.refresh(app, kind).await,
+            Request::Set { app, token } => self.set(app, token).await,
+            Request::Unset { app } => self.unset(app).await,
+            Request::Invalidate { app, kind, fingerprint } => self.invalidate(app, kind, fingerprint).await,
+            Request::InvalidateToken { app, kind, token } => {
+                let fingerprint = self.inner.resolver.fingerprints.of(&token);
+                self.invalidate(app, kind, Some(fingerprint)).await
+            }
+            Request::Explain { app, kind, resolve } => self.explain(Key { app, kind }, resolve).await,
+            Request::Status => Ok(self.status()),
+        }
+    }
+
+    /// Waits until what was promised after an answer is done, for two seconds at most, and ends the watchers.
+    pub async fn shutdown(self) {
+        let after = std::mem::take(&mut *lock(&self.inner.after));
+        let settle = async {
+            after.join_all().await;
+            self.inner.owners.settled().await;
+        };
+        // What is not kept by then costs one more question after the restart.
+        let _ = tokio::time::timeout(SETTLE, settle).await;
+        lock(&self.inner.followers).abort_all();
+    }
+}
+
+/// A lock whose holder cannot leave it half changed: a panic while it was held does not matter.
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// A failure of storage, as a caller meets it.
+fn storage_failed(what: &str, error: &dyn std::fmt::Display) -> Failure {
+    Failure {
+        code: FailureCode::TryAgain,
+        message: format!("{what}: {error}"),
+        hint: Some("see `flytoken status`; nothing was changed".into()),
+        steps: Vec::new(),
+    }
+}
+
+/// How long an ending process waits for leases to be kept.
+const SETTLE: Duration = Duration::from_secs(2);

@@ -1,0 +1,221 @@
+//! Bringing a core to life.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use tokio::task::{JoinSet, spawn_blocking};
+use tracing::warn;
+
+use super::{ConfigurationFacts, Core, Inner, StorageFacts, follow};
+use crate::{
+    cache::Cache,
+    command::{Commands, supervisor},
+    config::{self, KeyPlace},
+    explanations::Explanations,
+    login::{self, LoginWatch, Place},
+    login_memory::LoginMemory,
+    owner::Owners,
+    paths::Paths,
+    protocol::{Failure, FailureCode},
+    resolver::{Live, Resolver},
+    runtime::Runtime,
+    sequence::Sequence,
+    sources::Sources,
+    store::{Hold, KeySearch, Patience, Purpose, Store, StoreError, SystemKeyring},
+    system::{Clock, Environment},
+    token::FingerprintKey,
+    tombstones::Tombstones,
+};
+
+/// What a core is made of.
+pub struct Setup {
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// The variables this process was started with.
+    pub environment: Environment,
+    /// Where things lie.
+    pub paths: Paths,
+    /// How it is used.
+    pub mode: Mode,
+}
+
+/// How a core is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// For long: holds the databases, follows login and configuration, renews in the background.
+    Agent,
+    /// For one request: holds a database only while it reads or writes it, and looks at the login once, the caller's variables first.
+    OneShot,
+}
+
+impl Core {
+    /// Reads the configuration, opens the databases, looks at the login, loads the sources, and begins to follow all of them.
+    ///
+    /// # Errors
+    /// Exit 7 for a configuration that does not hold and for a `kept` database that is damaged, exit 5 if another process holds the
+    /// databases; a home that cannot be written is none: then everything is in memory only, with one warning.
+    pub async fn start(setup: Setup) -> Result<Self, Failure> {
+        let Setup { clock, environment, paths, mode } = setup;
+        let uid = rustix::process::getuid().as_raw();
+        let loaded = config::load(&paths.layers(uid)).map_err(|error| configuration_failed(&error))?;
+        let started = clock.now();
+
+        // The engine and the sealing key take their time on different things.
+        let engine = {
+            let cache = paths.cache().map(|directory| directory.join("components"));
+            spawn_blocking(move || Runtime::new(cache.as_deref()))
+        };
+        let opening = {
+            let (paths, environment, clock) = (paths.clone(), environment.clone(), Arc::clone(&clock));
+            let key = loaded.config.key;
+            spawn_blocking(move || open_store(&paths, &environment, &clock, key, mode))
+        };
+        let (store, storage) = opening.await.map_err(|error| internal(&error))??;
+        let runtime = Arc::new(engine.await.map_err(|error| internal(&error))?.map_err(|error| internal(&error))?);
+        let sources = {
+            let (runtime, config) = (Arc::clone(&runtime), Arc::clone(&loaded.config));
+            spawn_blocking(move || Sources::load(&runtime, &config, &Sources::default())).await.map_err(|error| internal(&error))?
+        };
+
+        let fingerprints = Arc::new(FingerprintKey::new(store.derive(Purpose::Fingerprints)));
+        let memory = Arc::new(LoginMemory(Arc::clone(&store)));
+        let mut followers = JoinSet::new();
+        let login = match mode {
+            Mode::OneShot => {
+                let place = login_place(&paths, &environment, mode);
+                LoginWatch::fixed(login::one_shot(&environment, &place, &*clock, &fingerprints, &*memory))
+            }
+            Mode::Agent => {
+                let place = login_place(&paths, &environment, mode);
+                let (watch, following) = LoginWatch::start(place, &*clock, Arc::clone(&fingerprints), memory);
+                followers.spawn(following);
+                watch
+            }
+        };
+        let tombstones = Tombstones::open(Arc::clone(&store), clock.now()).map_err(|error| store_failed(&error))?;
+        let sequence = Sequence::after(tombstones.greatest_sequence(), Arc::clone(&clock));
+        let cache = Arc::new(Cache::default());
+        let resolver = Arc::new(Resolver {
+            clock: Arc::clone(&clock),
+            live: ArcSwap::from_pointee(Live { config: Arc::clone(&loaded.config), sources }),
+            store,
+            tombstones,
+            login,
+            commands: Commands::new(supervisor::this_program().map_err(|error| internal(&error))?, scratch(&environment), &environment),
+            fingerprints,
+            sequence,
+            cache: Arc::clone(&cache),
+            explanations: Explanations::default(),
+            one_shot: mode == Mode::OneShot,
+        });
+        for notice in resolver.store.take_notices() {
+            warn!("{notice}");
+        }
+        let configuration = ConfigurationFacts { files: loaded.files.clone(), problem: None };
+        let core = Self {
+            inner: Arc::new(Inner {
+                owners: Owners::new(Arc::clone(&resolver), cache, clock),
+                resolver,
+                runtime,
+                started,
+                storage,
+                configuration: Mutex::new(configuration),
+                followers: Mutex::default(),
+                after: Mutex::default(),
+            }),
+        };
+        if mode == Mode::Agent {
+            followers.spawn(follow::login(Arc::downgrade(&core.inner)));
+            followers.spawn(follow::configuration(Arc::downgrade(&core.inner), paths.layers(uid), loaded));
+        }
+        *super::lock(&core.inner.followers) = followers;
+        Ok(core)
+    }
+}
+
+/// Where the login is looked for. A profile is an account of its own: neither a systemd credential nor another profile's login is its.
+fn login_place(paths: &Paths, environment: &Environment, mode: Mode) -> Place {
+    match (paths.profile(), paths.fly(), mode) {
+        (Some(_), Some(fly), _) => Place::directory(fly),
+        (_, _, Mode::Agent) => Place::of_agent(environment),
+        (_, _, Mode::OneShot) => Place::of_flyctl(environment),
+    }
+}
+
+/// Opens the databases, or says why everything stays in memory.
+fn open_store(
+    paths: &Paths,
+    environment: &Environment,
+    clock: &Arc<dyn Clock>,
+    wanted: Option<KeyPlace>,
+    mode: Mode,
+) -> Result<(Arc<Store>, StorageFacts), Failure> {
+    let in_memory = |directory: Option<PathBuf>, problem: String| {
+        warn!("nothing is kept on disk: {problem}");
+        let store = Store::memory(clock).map_err(|error| store_failed(&error))?;
+        Ok((Arc::new(store), StorageFacts { directory, key: None, problem: Some(problem) }))
+    };
+    let Some(directory) = paths.state().map(std::path::Path::to_owned) else { return in_memory(None, "neither XDG_STATE_HOME nor HOME is set".into()) };
+    let search =
+        KeySearch { directory: &directory, environment, keyring: Arc::new(SystemKeyring), wanted, patience: Patience::of(KEY_PATIENCE) };
+    let found = match search.find() {
+        Ok(found) => found,
+        Err(error) => return in_memory(Some(directory.clone()), format!("{error}; {}", error.hint())),
+    };
+    let hold = match mode {
+        Mode::Agent => Hold::Held(Patience::of(AGENT_PATIENCE)),
+        Mode::OneShot => Hold::PerOperation(Patience::of(ONE_SHOT_PATIENCE)),
+    };
+    let store = match Store::open(&directory, found.key, hold, clock) {
+        Ok(store) => store,
+        Err(error @ StoreError::File(_)) => return in_memory(Some(directory.clone()), format!("{error}; {}", error.hint())),
+        Err(error) => return Err(store_failed(&error)),
+    };
+    match store.kept().check() {
+        Ok(()) => Ok((Arc::new(store), StorageFacts { directory: Some(directory), key: Some(found.place), problem: None })),
+        // A full or read-only disk: what is obtained can still be handed out.
+        Err(error @ (StoreError::Io { .. } | StoreError::File(_))) => in_memory(Some(directory), format!("{error}; {}", error.hint())),
+        Err(error) => Err(store_failed(&error)),
+    }
+}
+
+/// Where commands get their private folders: what they leave there is removed at once, or by the system if this process is killed.
+fn scratch(environment: &Environment) -> PathBuf {
+    environment.var("TMPDIR").map(PathBuf::from).filter(|path| path.is_absolute()).unwrap_or_else(|| "/tmp".into())
+}
+
+fn configuration_failed(error: &config::ConfigErrors) -> Failure {
+    Failure {
+        code: FailureCode::Misconfigured,
+        message: error.to_string(),
+        hint: Some("mend the file, then run `flytoken config check`".into()),
+        steps: Vec::new(),
+    }
+}
+
+fn store_failed(error: &StoreError) -> Failure {
+    let code = match error {
+        StoreError::Busy { .. } => FailureCode::Agent,
+        StoreError::Io { .. } => FailureCode::TryAgain,
+        _ => FailureCode::Misconfigured,
+    };
+    Failure { code, message: error.to_string(), hint: Some(error.hint()), steps: Vec::new() }
+}
+
+fn internal(error: &dyn std::fmt::Display) -> Failure {
+    let hint = Some("this is a defect of flytoken".into());
+    Failure { code: FailureCode::Internal, message: format!("flytoken could not start: {error}"), hint, steps: Vec::new() }
+}
+
+/// Another process may be choosing the key's place, and its keyring may take two seconds to fail.
+const KEY_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a new agent waits for a command without an agent to close the databases.
+const AGENT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a command without an agent waits for another to finish one read or write.
+const ONE_SHOT_PATIENCE: Duration = Duration::from_secs(10);

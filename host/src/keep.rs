@@ -1,0 +1,65 @@
+//! Handing leases to the sources that remember, and making them forget.
+
+use std::sync::Arc;
+
+use tracing::warn;
+
+use crate::{
+    cache::{Cached, Key},
+    chain,
+    config::Role,
+    owner::Intent,
+    resolver::Resolver,
+    runtime::Refused,
+    sources::Source,
+};
+
+/// Has every memory in the app's chain remember the lease, if its source wants that. The answer has gone out already, so a failure is
+/// logged and costs no more than asking the source again after a restart.
+pub async fn keep(resolver: &Arc<Resolver>, key: &Key, cached: &Cached) {
+    let wanted = resolver.live.load().sources.find(&cached.lease.provenance.source).is_some_and(|source| source.config.keep);
+    if !wanted || !resolver.may_keep(cached.lease.provenance.login) {
+        return;
+    }
+    for memory in memories(resolver, key) {
+        let Ok(loaded) = &memory.loaded else { continue };
+        let (call, request) = prepare(resolver, &memory, key);
+        if let Err(refused) = loaded.keep(call, request, &cached.lease).await {
+            warn!(source = %memory.config.name, app = %key.app, kind = %key.kind, "a lease was not kept: {}", text(&refused));
+        }
+    }
+}
+
+/// Has every memory in the app's chain forget what it has. Their records are dead by their tombstone before this runs.
+pub async fn forget(resolver: &Arc<Resolver>, key: &Key) {
+    for memory in memories(resolver, key) {
+        let Ok(loaded) = &memory.loaded else { continue };
+        let (call, request) = prepare(resolver, &memory, key);
+        if let Err(refused) = loaded.forget(call, request).await {
+            warn!(source = %memory.config.name, app = %key.app, kind = %key.kind, "a lease was not forgotten: {}", text(&refused));
+        }
+    }
+}
+
+/// A call of a keeper and what it is asked.
+pub fn prepare(resolver: &Arc<Resolver>, keeper: &Source, key: &Key) -> (crate::runtime::Call, crate::runtime::SourceRequest) {
+    let live = resolver.live.load();
+    let rule = live.config.rule_for(&key.app);
+    let login = resolver.login.state();
+    (chain::call(resolver, keeper, &login, key, None), chain::request(resolver, keeper, &rule, key, Intent::Resolve))
+}
+
+/// What a refused call comes down to, in words.
+pub fn text(refused: &Refused) -> &str {
+    match refused {
+        Refused::Said(refusal) => refusal.text(),
+        Refused::Broke(broke) => &broke.text,
+    }
+}
+
+fn memories(resolver: &Resolver, key: &Key) -> Vec<Arc<Source>> {
+    let live = resolver.live.load();
+    let steps = &live.config.rule_for(&key.app).chain.steps;
+    let sources = steps.iter().filter_map(|step| live.sources.find(&step.source));
+    sources.filter(|source| source.config.role == Role::Memory).map(Arc::clone).collect()
+}

@@ -1,0 +1,579 @@
+//! One task per app and kind in use: it alone runs that chain, and queues whoever asks meanwhile.
+//!
+//! It never blocks on a source: a run is a task of its own, so the inbox stays open and a run that panics takes only itself along. What it
+//! finds goes into the agent's cache, not into the owner: an owner that dies loses nothing.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+    time::Instant,
+};
+
+use crate::{
+    cache::{Cache, Cached, Key},
+    protocol::{Failure, FailureCode, LeaseState},
+    system::Clock,
+};
+
+/// Why the chain runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intent {
+    /// Any good lease will do.
+    Resolve,
+    /// A newer one is wanted: sources that only remember are not asked.
+    Renew,
+}
+
+/// What a caller needs of an owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Any good lease.
+    Any,
+    /// A lease newer than the one with this sequence, because that one is about to end.
+    Newer(u64),
+    /// As `Newer`, asked for by the user: what failed a moment ago is tried again.
+    NewerNow(u64),
+}
+
+/// What an owner answers. One failure is shared by all who waited for it.
+pub type Answer = Result<Arc<Cached>, Arc<Failure>>;
+
+/// What one run of the chain brought.
+#[derive(Debug)]
+pub struct Run {
+    /// A checked lease, with its moments drawn, or why there is none.
+    pub result: Result<Arc<Cached>, Failure>,
+    /// Whether the lease came from a source that only remembers.
+    pub remembered: bool,
+}
+
+/// What an owner needs of the rest of the agent.
+pub trait Upstream: Send + Sync + 'static {
+    /// Runs the chain of `key` once.
+    fn run(self: Arc<Self>, key: Key, intent: Intent) -> Pin<Box<dyn Future<Output = Run> + Send>>;
+
+    /// Whether a lease may be handed out at this moment: it is not invalidated and belongs to no former login.
+    fn wanted(&self, key: &Key, cached: &Cached, remembered: bool) -> bool;
+
+    /// Has the lease remembered durably, if its source is to be. Called after the answer has gone out.
+    fn keep(self: Arc<Self>, key: Key, cached: Arc<Cached>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+/// Every owner there is.
+pub struct Owners<U> {
+    upstream: Arc<U>,
+    cache: Arc<Cache>,
+    clock: Arc<dyn Clock>,
+    inboxes: Mutex<HashMap<Key, mpsc::UnboundedSender<Message>>>,
+    /// How many leases are being kept right now.
+    keeping: watch::Sender<usize>,
+}
+
+enum Message {
+    Ask(Need, oneshot::Sender<Answer>),
+    /// A newer lease is wanted, and nobody waits for it.
+    Renew(u64),
+    /// What failed may work now.
+    Forgive,
+}
+
+impl<U: Upstream> Owners<U> {
+    /// No owners yet.
+    pub fn new(upstream: Arc<U>, cache: Arc<Cache>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self { upstream, cache, clock, inboxes: Mutex::default(), keeping: watch::Sender::new(0) })
+    }
+
+    /// Asks the owner of `key`, and waits for its answer.
+    ///
+    /// # Errors
+    /// The failure of the run that was to answer, shared with everybody who waited for it.
+    pub async fn ask(self: &Arc<Self>, key: &Key, need: Need) -> Answer {
+        // An owner that dies drops its waiters; the next one is asked, once.
+        for _ in 0..2 {
+            let (reply, answer) = oneshot::channel();
+            self.send(key, Message::Ask(need, reply));
+            if let Ok(answer) = answer.await {
+                return answer;
+            }
+        }
+        Err(Arc::new(crashed(key)))
+    }
+
+    /// Has the lease renewed in the background, unless that is under way or failed a moment ago.
+    pub fn renew(self: &Arc<Self>, key: &Key, than: u64) {
+        self.send(key, Message::Renew(than));
+    }
+
+    /// Lets every owner of a matching key try at once what failed a moment ago: a login, a setting or a program is new.
+    pub fn forgive(&self, meant: impl Fn(&Key) -> bool) {
+        let inboxes = self.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, inbox) in inboxes.iter().filter(|(key, _)| meant(key)) {
+            // An owner that is gone remembers nothing.
+            let _ = inbox.send(Message::Forgive);
+        }
+    }
+
+    /// Waits until every lease that was handed out has been kept.
+    pub async fn settled(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.keeping.subscribe().wait_for(|keeping| *keeping == 0).await;
+    }
+
+    /// How many owners there are at the moment.
+    pub fn count(&self) -> usize {
+        self.inboxes.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Unbounded, because each message is a request that its connection has counted already.
+    fn send(self: &Arc<Self>, key: &Key, message: Message) {
+        let mut inboxes = self.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        let message = match inboxes.get(key) {
+            None => message,
+            Some(inbox) => match inbox.send(message) {
+                Ok(()) => return,
+                Err(mpsc::error::SendError(message)) => message,
+            },
+        };
+        let (inbox, messages) = mpsc::unbounded_channel();
+        // The receiver is right here.
+        let _ = inbox.send(message);
+        inboxes.insert(key.clone(), inbox);
+        let owner = Owner {
+            owners: Arc::clone(self),
+            key: key.clone(),
+            messages,
+            waiters: Vec::new(),
+            renewal_wanted: false,
+            flight: JoinSet::new(),
+            intent: Intent::Resolve,
+            reruns: 0,
+            failed: None,
+        };
+        tokio::spawn(owner.live());
+    }
+}
+
+struct Owner<U> {
+    owners: Arc<Owners<U>>,
+    key: Key,
+    messages: mpsc::UnboundedReceiver<Message>,
+    waiters: Vec<(Need, oneshot::Sender<Answer>)>,
+    /// Whether someone who does not wait wants the lease renewed.
+    renewal_wanted: bool,
+    /// At most one run.
+    flight: JoinSet<Run>,
+    /// What the run in flight is for.
+    intent: Intent,
+    /// How often the run in flight was started over because its lease was unwanted by the time it came.
+    reruns: u8,
+    /// The last failure, and until when it answers in the place of a new run.
+    failed: Option<(Arc<Failure>, Instant)>,
+}
+
+impl<U: Upstream> Owner<U> {
+    async fn live(mut self) {
+        loop {
+            tokio::select! {
+                message = self.messages.recv() => match message {
+                    Some(message) => self.hear(message),
+                    None => return,
+                },
+                Some(run) = self.flight.join_next() => self.settle(run),
+                () = tokio::time::sleep(IDLE) => if self.retire() { return },
+            }
+        }
+    }
+
+    fn hear(&mut self, message: Message) {
+        match message {
+            Message::Forgive => self.failed = None,
+            Message::Renew(than) => {
+                let newer = self.cached().is_some_and(|cached| cached.lease.provenance.sequence > than);
+                if !newer && self.remembered_failure().is_none() {
+                    self.renewal_wanted = true;
+                    self.start();
+                }
+            }
+            Message::Ask(need, reply) => {
+                if let Some(answer) = self.answer_at_once(need) {
+                    // The asker may have left.
+                    let _ = reply.send(answer);
+                } else {
+                    self.waiters.push((need, reply));
+                    self.start();
+                }
+            }
+        }
+    }
+
+    /// What can be said without a run: somebody may have filled the cache while the caller queued.
+    fn answer_at_once(&mut self, need: Need) -> Option<Answer> {
+        if let Some(cached) = self.cached() {
+            let good = match need {
+                Need::Any => true,
+                Need::Newer(than) | Need::NewerNow(than) => cached.lease.provenance.sequence > than,
+            };
+            if good {
+                return Some(Ok(cached));
+            }
+        }
+        match need {
+            Need::NewerNow(_) => None,
+            Need::Any | Need::Newer(_) => self.remembered_failure().map(Err),
+        }
+    }
+
+    /// Starts a run unless one is in flight.
+    fn start(&mut self) {
+        if self.flight.is_empty() {
+            self.reruns = 0;
+            let renew = self.renewal_wanted || self.waiters.iter().any(|(need, _)| *need != Need::Any);
+            self.launch(if renew { Intent::Renew } else { Intent::Resolve });
+        }
+    }
+
+    fn launch(&mut self, intent: Intent) {
+        self.intent = intent;
+        self.flight.spawn(Arc::clone(&self.owners.upstream).run(self.key.clone(), intent));
+    }
+
+    fn settle(&mut self, run: Result<Run, tokio::task::JoinError>) {
+        match run {
+            Err(_) => self.fail(crashed(&self.key)),
+            Ok(Run { result: Err(failure), .. }) => self.fail(failure),
+            Ok(Run { result: Ok(cached), remembered }) => {
+                if self.owners.upstream.wanted(&self.key, &cached, remembered) {
+                    self.admit(cached, remembered);
+                } else {
+                    self.run_again();
+                }
+            }
+        }
+    }
+
+    /// What came is no longer wanted: it was invalidated meanwhile, or the login is another.
+    fn run_again(&mut self) {
+        if self.reruns < MOST_RERUNS {
+            self.reruns += 1;
+            // Memory has just been found to hold the unwanted one.
+            self.launch(Intent::Renew);
+        } else {
+            let message = format!("the token for app `{}` was invalidated, or the login changed, each time it was resolved", self.key.app);
+            self.fail(Failure { code: FailureCode::TryAgain, message, hint: Some("try again".into()), steps: Vec::new() });
+        }
+    }
+
+    fn admit(&mut self, cached: Arc<Cached>, remembered: bool) {
+        self.failed = None;
+        let cached = match (self.intent, self.cached()) {
+            // A renewal replaces the lease only with a different one that ends no earlier.
+            (Intent::Renew, Some(old)) if old.fingerprint == cached.fingerprint || ends_earlier(&cached, &old) => {
+                self.rest(Arc::new(unchanged(&self.key)));
+                old
+            }
+            _ => {
+                self.owners.cache.put(self.key.clone(), Arc::clone(&cached));
+                // Between the look above and the put an invalidation may have emptied the cache; its tombstone is there by now.
+                if !self.owners.upstream.wanted(&self.key, &cached, remembered) {
+                    self.owners.cache.take(&self.key, |found| std::ptr::eq(found, &*cached));
+                    return self.run_again();
+                }
+                if !remembered {
+                    self.keep(&cached);
+                }
+                cached
+            }
+        };
+        // Whoever wants a newer lease than memory has must have the sources asked.
+        let (unserved, served): (Vec<_>, Vec<_>) = self.waiters.drain(..).partition(|(need, _)| remembered && *need != Need::Any);
+        self.waiters = unserved;
+        self.renewal_wanted &= remembered;
+        for (_, reply) in served {
+            // The asker may have left; the lease is cached all the same.
+            let _ = reply.send(Ok(Arc::clone(&cached)));
+        }
+        if !self.waiters.is_empty() || self.renewal_wanted {
+            self.start();
+        }
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        let failure = Arc::new(failure);
+        self.rest(Arc::clone(&failure));
+        // A renewal does not ask memory; whoever takes any lease gets the whole chain, unless that has just been tried.
+        let renewed = self.intent == Intent::Renew && self.reruns == 0;
+        let (unserved, failed): (Vec<_>, Vec<_>) = self.waiters.drain(..).partition(|(need, _)| renewed && *need == Need::Any);
+        self.waiters = unserved;
+        self.renewal_wanted = false;
+        for (_, reply) in failed {
+            let _ = reply.send(Err(Arc::clone(&failure)));
+        }
+        if !self.waiters.is_empty() {
+            self.start();
+        }
+    }
+
+    /// Has the lease kept, in a task of its own: the answer goes out meanwhile.
+    fn keep(&self, cached: &Arc<Cached>) {
+        let owners = Arc::clone(&self.owners);
+        let keeping = Arc::clone(&owners.upstream).keep(self.key.clone(), Arc::clone(cached));
+        owners.keeping.send_modify(|count| *count += 1);
+        let counted = Counted(owners);
+        tokio::spawn(async move {
+            keeping.await;
+            drop(counted);
+        });
+    }
+
+    /// Remembers a failure for a moment, so that a herd that comes after it does not ask every source again.
+    fn rest(&mut self, failure: Arc<Failure>) {
+        self.failed = Some((failure, Instant::now() + REMEMBERED));
+    }
+
+    fn remembered_failure(&self) -> Option<Arc<Failure>> {
+        self.failed.as_ref().filter(|(_, until)| Instant::now() < *until).map(|(failure, _)| Arc::clone(failure))
+    }
+
+    /// The cached lease, unless it has ended.
+    fn cached(&self) -> Option<Arc<Cached>> {
+        self.owners.cache.find(&self.key).filter(|cached| cached.state(self.owners.clock.now()) != LeaseState::Expired)
+    }
+
+    /// Leaves, if nothing is to be done. Under the lock that senders take, so that no message is lost.
+    fn retire(&mut self) -> bool {
+        let mut inboxes = self.owners.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        let leaving = self.flight.is_empty() && self.messages.is_empty();
+        if leaving {
+            inboxes.remove(&self.key);
+        }
+        leaving
+    }
+}
+
+/// Counts a keeping task down however it ends.
+struct Counted<U: Upstream>(Arc<Owners<U>>);
+
+impl<U: Upstream> Drop for Counted<U> {
+    fn drop(&mut self) {
+        self.0.keeping.send_modify(|count| *count -= 1);
+    }
+}
+
+fn ends_earlier(new: &Cached, old: &Cached) -> bool {
+    match (new.end, old.end) {
+        (Some(new), Some(old)) => new < old,
+        (Some(_), None) => true,
+        (None, _) => false,
+    }
+}
+
+fn crashed(key: &Key) -> Failure {
+    Failure {
+        code: FailureCode::Internal,
+        message: format!("flytoken failed while it resolved a token for app `{}`", key.app),
+        hint: Some("this is a defect of flytoken; the other apps are not touched, and the next request starts anew".into()),
+        steps: Vec::new(),
+    }
+}
+
+fn unchanged(key: &Key) -> Failure {
+    Failure {
+        code: FailureCode::TryAgain,
+        message: format!("no source has a newer token for app `{}`", key.app),
+        hint: None,
+        steps: Vec::new(),
+    }
+}
+
+/// How long a failure answers in the place of a new run.
+const REMEMBERED: Duration = Duration::from_secs(2);
+
+/// An owner without work for this long ends.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// How often a run is started over because its lease was unwanted by the time it came.
+const MOST_RERUNS: u8 = 2;
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::VecDeque, sync::atomic::{AtomicUsize, Ordering}};
+
+    use super::*;
+    use crate::{
+        app::AppName,
+        kind::Kind,
+        lease::Expiry,
+        test_support::{self, TestClock, timestamp},
+        cache::Moments,
+    };
+
+    /// An upstream that answers from a list.
+    #[derive(Default)]
+    struct Script {
+        runs: Mutex<VecDeque<Scripted>>,
+        asked: Mutex<Vec<Intent>>,
+        unwanted: Mutex<Vec<u64>>,
+        kept: AtomicUsize,
+    }
+
+    enum Scripted {
+        Lease { sequence: u64, end: u64, remembered: bool },
+        Failure,
+        Panic,
+    }
+
+    impl Upstream for Script {
+        fn run(self: Arc<Self>, _: Key, intent: Intent) -> Pin<Box<dyn Future<Output = Run> + Send>> {
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                self.asked.lock().unwrap().push(intent);
+                let scripted = self.runs.lock().unwrap().pop_front().expect("the script foresees this run");
+                match scripted {
+                    Scripted::Panic => panic!("scripted"),
+                    Scripted::Failure => Run { result: Err(unchanged(&key())), remembered: false },
+                    Scripted::Lease { sequence, end, remembered } => Run { result: Ok(cached(sequence, end)), remembered },
+                }
+            })
+        }
+
+        fn wanted(&self, _: &Key, cached: &Cached, _: bool) -> bool {
+            !self.unwanted.lock().unwrap().contains(&cached.lease.provenance.sequence)
+        }
+
+        fn keep(self: Arc<Self>, _: Key, _: Arc<Cached>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+            self.kept.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async {})
+        }
+    }
+
+    fn key() -> Key {
+        Key { app: AppName::parse("web").unwrap(), kind: Kind::Readonly }
+    }
+
+    fn cached(sequence: u64, end: u64) -> Arc<Cached> {
+        let mut lease = test_support::lease(&format!("token-{sequence}"), Expiry::At(timestamp(end)), timestamp(1000));
+        lease.provenance.sequence = sequence;
+        let moments = Moments { ttl: Duration::from_hours(24), p99: Duration::ZERO, draw: 0.0, at_most: None };
+        Arc::new(Cached::new(lease, format!("{sequence:016x}").parse().unwrap(), moments))
+    }
+
+    fn owners(runs: impl IntoIterator<Item = Scripted>) -> (Arc<Script>, Arc<Owners<Script>>) {
+        let script = Arc::new(Script { runs: Mutex::new(runs.into_iter().collect()), ..Script::default() });
+        (Arc::clone(&script), Owners::new(Arc::clone(&script), Arc::default(), TestClock::at(timestamp(1000))))
+    }
+
+    fn live(sequence: u64, end: u64) -> Scripted {
+        Scripted::Lease { sequence, end, remembered: false }
+    }
+
+    fn sequence_of(answer: Answer) -> u64 {
+        answer.expect("a lease").lease.provenance.sequence
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thousand_callers_make_one_run_also_when_it_fails() {
+        let (script, owners) = owners([Scripted::Failure, live(1, 5000)]);
+        for fails in [true, false] {
+            let callers: JoinSet<_> = (0..1000)
+                .map(|_| {
+                    let owners = Arc::clone(&owners);
+                    async move { owners.ask(&key(), Need::Any).await }
+                })
+                .collect();
+            assert!(callers.join_all().await.iter().all(|answer| answer.is_err() == fails));
+            tokio::time::sleep(REMEMBERED).await;
+        }
+        assert_eq!(script.asked.lock().unwrap().len(), 2);
+        owners.settled().await;
+        assert_eq!(script.kept.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_answers_for_a_moment_and_a_users_own_refresh_skips_that() {
+        let (script, owners) = owners([Scripted::Failure, live(1, 5000)]);
+        assert!(owners.ask(&key(), Need::Any).await.is_err());
+        assert!(owners.ask(&key(), Need::Any).await.is_err());
+        assert_eq!(script.asked.lock().unwrap().len(), 1);
+        assert_eq!(sequence_of(owners.ask(&key(), Need::NewerNow(0)).await), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_failed_is_forgiven_when_something_changed() {
+        let (_, owners) = owners([Scripted::Failure, live(1, 5000)]);
+        assert!(owners.ask(&key(), Need::Any).await.is_err());
+        owners.forgive(|_| true);
+        assert_eq!(sequence_of(owners.ask(&key(), Need::Any).await), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_that_panics_takes_neither_the_cache_nor_the_next_caller_along() {
+        let (_, owners) = owners([live(1, 5000), Scripted::Panic, live(2, 6000)]);
+        assert_eq!(sequence_of(owners.ask(&key(), Need::Any).await), 1);
+        let failure = owners.ask(&key(), Need::NewerNow(1)).await.expect_err("the run panics");
+        assert_eq!(failure.code, FailureCode::Internal);
+        assert_eq!(sequence_of(owners.ask(&key(), Need::Any).await), 1, "the lease is still there");
+        assert_eq!(sequence_of(owners.ask(&key(), Need::NewerNow(1)).await), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_is_unwanted_when_it_comes_is_asked_for_again_twice_at_most() {
+        let (script, owners) = owners([live(1, 5000), live(2, 5000), live(3, 5000)]);
+        *script.unwanted.lock().unwrap() = vec![1, 2];
+        assert_eq!(sequence_of(owners.ask(&key(), Need::Any).await), 3);
+        assert_eq!(*script.asked.lock().unwrap(), [Intent::Resolve, Intent::Renew, Intent::Renew]);
+
+        let (script, owners) = super::tests::owners([live(1, 5000), live(2, 5000), live(3, 5000)]);
+        *script.unwanted.lock().unwrap() = vec![1, 2, 3];
+        assert_eq!(owners.ask(&key(), Need::Any).await.expect_err("nothing was wanted").code, FailureCode::TryAgain);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_renewal_that_brings_the_same_or_an_earlier_end_leaves_the_lease_in_place() {
+        let (script, owners) = owners([live(1, 5000), live(1, 5000), live(2, 4000), live(3, 5000)]);
+        for (need, expected) in [(Need::Any, 1), (Need::NewerNow(1), 1), (Need::NewerNow(1), 1), (Need::NewerNow(1), 3)] {
+            assert_eq!(sequence_of(owners.ask(&key(), need).await), expected);
+        }
+        owners.settled().await;
+        assert_eq!(script.kept.load(Ordering::Relaxed), 2, "only what was taken is kept");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_wants_a_newer_lease_than_memory_has_gets_the_sources_asked() {
+        let remembered = Scripted::Lease { sequence: 1, end: 5000, remembered: true };
+        let (script, owners) = owners([remembered, live(2, 6000)]);
+        let any = key();
+        let (any, newer) = tokio::join!(owners.ask(&any, Need::Any), async {
+            tokio::task::yield_now().await;
+            owners.ask(&key(), Need::NewerNow(0)).await
+        });
+        assert_eq!((sequence_of(any), sequence_of(newer)), (1, 2));
+        assert_eq!(*script.asked.lock().unwrap(), [Intent::Resolve, Intent::Renew]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_asker_that_leaves_loses_nothing_for_the_next() {
+        let (script, owners) = owners([live(1, 5000)]);
+        let web = key();
+        let asking = owners.ask(&web, Need::Any);
+        assert!(tokio::time::timeout(Duration::from_millis(10), asking).await.is_err());
+        assert_eq!(sequence_of(owners.ask(&key(), Need::Any).await), 1);
+        assert_eq!(script.asked.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_owner_ends() {
+        let (_, owners) = owners([live(1, 5000)]);
+        assert_eq!(sequence_of(owners.ask(&key(), Need::Any).await), 1);
+        assert_eq!(owners.count(), 1);
+        tokio::time::sleep(IDLE * 2).await;
+        assert_eq!(owners.count(), 0);
+    }
+}

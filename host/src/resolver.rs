@@ -1,0 +1,130 @@
+//! What every resolution shares: the configuration and sources in force, the login, what is remembered and what was rejected.
+
+use std::{
+    sync::Arc,
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+
+use crate::{
+    app::AppName,
+    cache::{Cache, Cached, Key, Moments},
+    chain,
+    command::Commands,
+    config::{Config, Role, SourceName},
+    explanations::Explanations,
+    keep,
+    lease::{Lease, Provenance},
+    login::{Generation, LoginWatch, Standing},
+    owner::{Intent, Run, Upstream},
+    runtime::BoxFuture,
+    sequence::Sequence,
+    sources::Sources,
+    store::Store,
+    system::{Clock, draw},
+    token::FingerprintKey,
+    tombstones::{Tombstones, Verdict},
+};
+
+/// What every resolution shares. Whoever changes one of these does it through a method here, and nothing holds a lock across an await.
+pub struct Resolver {
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// The configuration and the sources it names, replaced together.
+    pub live: ArcSwap<Live>,
+    /// The databases.
+    pub store: Arc<Store>,
+    /// What was invalidated.
+    pub tombstones: Tombstones,
+    /// The user's login.
+    pub login: LoginWatch,
+    /// Runs granted programs.
+    pub commands: Commands,
+    /// Names tokens in logs.
+    pub fingerprints: Arc<FingerprintKey>,
+    /// Orders secrets.
+    pub sequence: Sequence,
+    /// The checked leases.
+    pub cache: Arc<Cache>,
+    /// How the last resolutions went.
+    pub explanations: Explanations,
+    /// Whether what is obtained is remembered before this process ends; a one-shot cannot renew in the background.
+    pub one_shot: bool,
+}
+
+/// A configuration and the sources it names.
+pub struct Live {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Its sources.
+    pub sources: Sources,
+}
+
+impl Resolver {
+    /// Draws the moments of a checked lease.
+    pub fn cached(&self, lease: Lease) -> Cached {
+        let live = self.live.load();
+        let source = live.sources.find(&lease.provenance.source);
+        let manual = source.is_some_and(|source| source.config.role == Role::Manual);
+        let moments = Moments {
+            ttl: live.config.ttl,
+            p99: source.map_or(Duration::ZERO, |source| source.stats.p99()),
+            draw: draw(),
+            at_most: manual.then(|| self.clock.now().after(MANUAL_AT_MOST)),
+        };
+        let fingerprint = self.fingerprints.of(&lease.token);
+        Cached::new(lease, fingerprint, moments)
+    }
+
+    /// The digest that `source` runs under now; none if it does not run.
+    pub fn source_digest(&self, source: &SourceName) -> Option<[u8; 32]> {
+        self.live.load().sources.find(source).filter(|source| source.loaded.is_ok()).map(|source| source.digest)
+    }
+
+    /// Whether the source of this lease would be asked for `app` today, as the same component under the same settings and grants.
+    pub fn would_ask(&self, app: &AppName, provenance: &Provenance) -> bool {
+        let live = self.live.load();
+        live.config.rule_for(app).chain.steps.iter().any(|step| step.source == provenance.source)
+            && live.sources.find(&provenance.source).is_some_and(|source| source.digest == provenance.source_digest)
+    }
+
+    /// Whether something obtained under this login still counts; what had no part in a login does.
+    pub fn standing(&self, login: Option<Generation>) -> Standing {
+        login.map_or(Standing::Current, |login| self.login.state().standing(login))
+    }
+
+    /// Whether something obtained under this login may be kept: it is in force, and other processes know it too.
+    pub fn may_keep(&self, login: Option<Generation>) -> bool {
+        let state = self.login.state();
+        login.is_none_or(|login| state.remembered && state.standing(login) == Standing::Current)
+    }
+
+    /// Whether a lease may be handed out now.
+    pub fn holds(&self, key: &Key, cached: &Cached, remembered: bool) -> bool {
+        let lease = &cached.lease;
+        let verdict = if remembered {
+            self.tombstones.of_remembered(key, lease, cached.fingerprint)
+        } else {
+            self.tombstones.of_live(key, lease, cached.fingerprint, self.clock.now())
+        };
+        verdict == Verdict::Alive && self.standing(lease.provenance.login) == Standing::Current
+    }
+}
+
+impl Upstream for Resolver {
+    fn run(self: Arc<Self>, key: Key, intent: Intent) -> BoxFuture<'static, Run> {
+        Box::pin(async move { chain::run(&self, &key, intent).await })
+    }
+
+    fn wanted(&self, key: &Key, cached: &Cached, remembered: bool) -> bool {
+        self.holds(key, cached, remembered)
+    }
+
+    fn keep(self: Arc<Self>, key: Key, cached: Arc<Cached>) -> BoxFuture<'static, ()> {
+        Box::pin(async move { keep::keep(&self, &key, &cached).await })
+    }
+}
+
+/// A manual token is cached for this long at most, so that a better source is asked again, but not on every call.
+const MANUAL_AT_MOST: Duration = Duration::from_mins(5);

@@ -1,0 +1,210 @@
+//! The loaded sources, and how one takes the place of another while requests run.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Read,
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+
+use crate::{
+    builtin,
+    config::{ComponentRef, Config, DurationText, SourceConfig, SourceName},
+    protocol::SourceStatus,
+    runtime::{Loaded, Runtime},
+};
+
+/// Every source of one configuration.
+#[derive(Default)]
+pub struct Sources(BTreeMap<SourceName, Arc<Source>>);
+
+/// One source: its component as it is loaded, or why it is not.
+pub struct Source {
+    /// Its part of the configuration.
+    pub config: Arc<SourceConfig>,
+    /// The component, linked to what it was granted; or why there is none.
+    pub loaded: Result<Arc<Loaded>, String>,
+    /// Digest of component, settings and grants; what was kept under another one no longer counts.
+    pub digest: [u8; 32],
+    /// Why the newest component or settings are not the ones in force.
+    pub problem: Option<String>,
+    /// At most this many sandboxes at once, so that a slow source starves nobody.
+    pub sandboxes: Arc<Semaphore>,
+    /// Counts since the start.
+    pub stats: Arc<Stats>,
+}
+
+impl Sources {
+    /// Loads every source of `config`. One that is the same as in `before` is taken over; one that does not load leaves the one before
+    /// in force and says why. Blocking, and takes seconds for a large component that was never compiled before.
+    pub fn load(runtime: &Runtime, config: &Config, before: &Self) -> Self {
+        Self(config.sources.iter().map(|(name, source)| (name.clone(), load(runtime, source, before.0.get(name)))).collect())
+    }
+
+    /// One source by name.
+    pub fn find(&self, name: &SourceName) -> Option<&Arc<Source>> {
+        self.0.get(name)
+    }
+
+    /// All of them, by name.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Source>> {
+        self.0.values()
+    }
+}
+
+impl Source {
+    /// How long a token that this source makes should live: its setting `expiry`, else `ttl`.
+    pub fn lifetime(&self, ttl: Duration) -> Duration {
+        let setting = self.config.settings.get("expiry").and_then(|text| DurationText::parse(text).ok());
+        setting.map_or(ttl, |DurationText(duration)| duration)
+    }
+
+    /// How it is.
+    pub fn status(&self) -> SourceStatus {
+        let problem = self.problem.clone().or_else(|| self.loaded.as_ref().err().cloned());
+        SourceStatus {
+            name: self.config.name.to_string(),
+            component: self.config.component.to_string(),
+            sha256: self.loaded.as_ref().ok().map(|loaded| hex(&loaded.sha256())),
+            calls: self.stats.calls.load(Ordering::Relaxed),
+            failures: self.stats.failures.load(Ordering::Relaxed),
+            problem,
+        }
+    }
+}
+
+fn load(runtime: &Runtime, config: &Arc<SourceConfig>, before: Option<&Arc<Source>>) -> Arc<Source> {
+    let stats = before.map_or_else(Arc::default, |before| Arc::clone(&before.stats));
+    let sandboxes = before.map_or_else(|| Arc::new(Semaphore::new(MOST_SANDBOXES)), |before| Arc::clone(&before.sandboxes));
+    let fresh = |loaded: Result<Arc<Loaded>, String>, digest, problem| {
+        Arc::new(Source { config: Arc::clone(config), loaded, digest, problem, sandboxes: Arc::clone(&sandboxes), stats: Arc::clone(&stats) })
+    };
+    let new = bytes_of(&config.component).and_then(|bytes| {
+        let sha256: [u8; 32] = Sha256::digest(&bytes).into();
+        if config.sha256.is_some_and(|pinned| pinned != sha256) {
+            return Err(format!("the component is not the one that `sha256` names: it has {}", hex(&sha256)));
+        }
+        let digest = digest(&sha256, config);
+        if let Some(same) = before.filter(|before| before.digest == digest && before.loaded.is_ok() && before.config == *config) {
+            return Ok((same.loaded.clone(), digest));
+        }
+        let loaded = runtime.load(&config.name, &bytes, &config.grants, config.role).map_err(|error| error.to_string())?;
+        Ok((Ok(Arc::new(loaded)), digest))
+    });
+    match (new, before) {
+        (Ok((loaded, digest)), _) => fresh(loaded, digest, None),
+        // The old one goes on serving, under the settings and grants it was loaded with.
+        (Err(problem), Some(before)) if before.loaded.is_ok() => Arc::new(Source {
+            config: Arc::clone(&before.config),
+            loaded: before.loaded.clone(),
+            digest: before.digest,
+            problem: Some(problem),
+            sandboxes,
+            stats,
+        }),
+        (Err(problem), _) => fresh(Err(problem), [0; 32], None),
+    }
+}
+
+fn bytes_of(component: &ComponentRef) -> Result<std::borrow::Cow<'static, [u8]>, String> {
+    match component {
+        ComponentRef::Builtin(name) => builtin::component(name).map(Into::into).ok_or_else(|| format!("there is no `builtin:{name}`")),
+        ComponentRef::File(path) => read(path).map(Into::into).map_err(|error| format!("{}: {error}", path.display())),
+    }
+}
+
+/// Reads a component. The bytes that are hashed and checked are the bytes that run: the file is read once.
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let path = crate::trust::check(path, rustix::process::getuid().as_raw()).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    file.take(LARGEST_COMPONENT + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > LARGEST_COMPONENT {
+        return Err(format!("a component has at most {} MiB", LARGEST_COMPONENT >> 20));
+    }
+    Ok(bytes)
+}
+
+fn digest(component: &[u8; 32], config: &SourceConfig) -> [u8; 32] {
+    Sha256::new().chain_update(component).chain_update(config.digest()).finalize().into()
+}
+
+/// Digits of a digest, as people compare them.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What is counted of a source since the start.
+#[derive(Debug, Default)]
+pub struct Stats {
+    /// Calls.
+    pub calls: AtomicU64,
+    /// Calls that trapped, ran into a limit or were denied.
+    pub failures: AtomicU64,
+    /// How long the last ones took.
+    recent: Mutex<Recent>,
+}
+
+#[derive(Debug, Default)]
+struct Recent {
+    micros: Vec<u32>,
+    next: usize,
+}
+
+impl Stats {
+    /// Counts one call.
+    pub fn count(&self, took: Duration, failed: bool) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.failures.fetch_add(u64::from(failed), Ordering::Relaxed);
+        let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = recent.next;
+        if recent.micros.len() < REMEMBERED_CALLS {
+            recent.micros.push(micros);
+        } else {
+            recent.micros[next] = micros;
+        }
+        recent.next = (next + 1) % REMEMBERED_CALLS;
+    }
+
+    /// How long a call takes at the 99th percentile of the last hundred; zero before the first.
+    pub fn p99(&self) -> Duration {
+        let mut micros = self.recent.lock().unwrap_or_else(PoisonError::into_inner).micros.clone();
+        micros.sort_unstable();
+        let rank = (micros.len() * 99).div_ceil(100);
+        Duration::from_micros(rank.checked_sub(1).and_then(|last| micros.get(last)).copied().unwrap_or(0).into())
+    }
+}
+
+/// How many calls the 99th percentile is taken over.
+const REMEMBERED_CALLS: usize = 100;
+
+/// Sandboxes that one source may have at once.
+const MOST_SANDBOXES: usize = 8;
+
+/// Python and JavaScript components have up to 20 MB; more than this is no token source.
+const LARGEST_COMPONENT: u64 = 64 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_99th_percentile_is_of_the_last_hundred_calls() {
+        let stats = Stats::default();
+        assert_eq!(stats.p99(), Duration::ZERO);
+        for micros in 1..=1000 {
+            stats.count(Duration::from_micros(micros), false);
+        }
+        assert_eq!(stats.p99(), Duration::from_micros(999));
+        assert_eq!(stats.calls.load(Ordering::Relaxed), 1000);
+    }
+}

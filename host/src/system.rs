@@ -1,0 +1,92 @@
+//! The outside: the clock, the environment, randomness. `main` builds the real one and hands it in; tests hand in their own.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use crate::time::Timestamp;
+
+/// Tells the wall-clock time.
+pub trait Clock: Send + Sync + 'static {
+    /// The moment it is now. May go backwards when somebody sets the machine's clock.
+    fn now(&self) -> Timestamp;
+}
+
+/// The machine's own clock.
+#[derive(Debug, Default)]
+pub struct SystemClock {
+    /// Added to the machine's time; always zero outside debug builds.
+    offset: Option<PathBuf>,
+}
+
+impl SystemClock {
+    /// The machine's clock. In a debug build, and only there, the file that `FLYTOKEN_TEST_CLOCK` names holds a number of seconds
+    /// that is added to it: the behaviours in `tests/` live through days that way. A release build does not know the variable.
+    pub fn new(environment: &Environment) -> Self {
+        Self { offset: if cfg!(debug_assertions) { environment.var("FLYTOKEN_TEST_CLOCK").map(PathBuf::from) } else { None } }
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the machine's clock")]
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let now = Timestamp::from_millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+        let Some(offset) = &self.offset else { return now };
+        let offset = std::fs::read_to_string(offset).ok().and_then(|text| text.trim().parse::<i64>().ok()).unwrap_or(0);
+        let shift = Duration::from_secs(offset.unsigned_abs());
+        if offset < 0 { now.before(shift) } else { now.after(shift) }
+    }
+}
+
+/// The variables this process was started with, as they were then.
+#[derive(Debug, Clone, Default)]
+pub struct Environment(BTreeMap<OsString, OsString>);
+
+impl Environment {
+    /// This process's own variables.
+    pub fn of_this_process() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the process's environment")]
+        Self(std::env::vars_os().collect())
+    }
+
+    /// One variable, if it is set.
+    pub fn var(&self, name: &str) -> Option<&OsStr> {
+        self.0.get(OsStr::new(name)).map(OsString::as_os_str)
+    }
+
+    /// One variable as text, if it is set, not empty and UTF-8.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.var(name).and_then(OsStr::to_str).filter(|text| !text.is_empty())
+    }
+
+    /// The home directory, if `HOME` names an absolute path.
+    pub fn home(&self) -> Option<PathBuf> {
+        self.var("HOME").map(PathBuf::from).filter(|path| path.is_absolute())
+    }
+}
+
+impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment {
+    fn from_iter<T: IntoIterator<Item = (K, V)>>(variables: T) -> Self {
+        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+/// Random bytes from the operating system.
+///
+/// # Panics
+/// If the operating system has no randomness to give: no key, nonce or unique name may be made then.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}
+
+/// A number drawn evenly from `[0, 1)`.
+pub fn draw() -> f64 {
+    let bits = u32::from_le_bytes(random());
+    f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+}
