@@ -203,9 +203,13 @@ mod tests {
     fn a_lease_goes_through_its_states_in_order() {
         let cached = cached(Duration::from_secs(600), 0.0);
         let end = cached.end.unwrap();
-        for (before_end, state) in
-            [(600, LeaseState::Fresh), (121, LeaseState::Fresh), (120, LeaseState::Renewing), (30, LeaseState::Ending), (0, LeaseState::Expired)]
-        {
+        for (before_end, state) in [
+            (600, LeaseState::Fresh),
+            (121, LeaseState::Fresh),
+            (120, LeaseState::Renewing),
+            (30, LeaseState::Ending),
+            (0, LeaseState::Expired),
+        ] {
             assert_eq!(cached.state(end.before(Duration::from_secs(before_end))), state, "{before_end} s before its end");
         }
     }

@@ -18,7 +18,7 @@ use crate::{
     records::Record,
     refusal::Refusal,
     resolver::{Live, Resolver},
-    runtime::{BrokeKind, Call, Refused, SourceRequest},
+    runtime::{BrokeKind, Call, DEFAULT_MEMORY, Refused, SourceRequest},
     sources::Source,
     tombstones::Verdict,
 };
@@ -209,10 +209,7 @@ pub fn request(resolver: &Resolver, source: &Source, rule: &EffectiveRule<'_>, k
 /// No step answered: every step with its own reason, the code that occurs first in the documented order, and a hint.
 fn failure(key: &Key, steps: Vec<StepReport>) -> Failure {
     const ORDER: [FailureCode; 3] = [FailureCode::NeedsHuman, FailureCode::Misconfigured, FailureCode::TryAgain];
-    let code = ORDER
-        .into_iter()
-        .find(|code| steps.iter().any(|step| step.outcome.code() == *code))
-        .unwrap_or(FailureCode::NoToken);
+    let code = ORDER.into_iter().find(|code| steps.iter().any(|step| step.outcome.code() == *code)).unwrap_or(FailureCode::NoToken);
     let (app, kind) = (&key.app, key.kind);
     let command = steps.iter().filter(|step| step.outcome.code() == code).find_map(|step| step.command.clone());
     let hint = match (code, command) {
@@ -227,6 +224,3 @@ fn failure(key: &Key, steps: Vec<StepReport>) -> Failure {
 
 /// How long a run waits for a sandbox or a command slot before it passes the step over: as long as a request waits at all.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A source's memory unless its grant says otherwise.
-const DEFAULT_MEMORY: u64 = 64 << 20;

@@ -99,7 +99,8 @@ impl Changes {
 }
 
 fn look(places: &Places) -> Vec<(PathBuf, Option<Mark>)> {
-    let listed = places.folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let listed =
+        places.folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().filter_map(|entry| Some(entry.ok()?.path()));
     let yaml = listed.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
     let paths: BTreeSet<PathBuf> = places.files.iter().cloned().chain(yaml).collect();
     paths.into_iter().map(|path| (mark(&path), path)).map(|(mark, path)| (path, mark)).collect()

@@ -53,11 +53,7 @@ pub fn check(lease: Lease, wanted: &Wanted<'_>) -> Result<Checked, Refusal> {
     }
     let bundle = Bundle::parse(lease.token.expose()).and_then(|bundle| bundle.check().map(|()| bundle));
     let bundle = bundle.map_err(|error| Refusal::Misconfigured(format!("what it gave is no token: {error}")))?;
-    if wanted.manual || wanted.key.kind == Kind::Login {
-        as_it_is(lease, &bundle, wanted)
-    } else {
-        selected(lease, &bundle, wanted)
-    }
+    if wanted.manual || wanted.key.kind == Kind::Login { as_it_is(lease, &bundle, wanted) } else { selected(lease, &bundle, wanted) }
 }
 
 /// A token somebody chose as a whole: it must be usable, and nothing else is asked.
@@ -189,7 +185,9 @@ fn fit(macaroon: &Macaroon, lease: &Lease, wanted: &Wanted<'_>) -> Result<(Optio
         },
         Kind::Org => match (wanted.organization_id, wanted.organization) {
             (Some(_), _) => {}
-            (None, Some(_)) if !lease.provenance.is_login => notes.push("its organisation was not checked, `organization-id` is not configured"),
+            (None, Some(_)) if !lease.provenance.is_login => {
+                notes.push("its organisation was not checked, `organization-id` is not configured")
+            }
             (None, _) => {
                 return Err(format!(
                     "the app's organisation is not known; set `organization-id` for `{}` under `apps` in the configuration",
@@ -225,7 +223,9 @@ fn app_fit(limit: &AppLimit, app_id: Option<u64>) -> Result<AppFit, String> {
         (AppLimit::Only(apps), Some(id)) if !apps.contains(&id) => Err("it is limited to other apps".into()),
         (AppLimit::Only(_), Some(id)) => Ok(if limit.is_within(id) { AppFit::Exact } else { AppFit::Wide }),
         (AppLimit::Only(apps), None) if apps.len() == 1 => Ok(AppFit::Unchecked),
-        (AppLimit::Only(_), None) => Err("it is limited to several apps, and this app's number is unknown; set `id` for it under `apps`".into()),
+        (AppLimit::Only(_), None) => {
+            Err("it is limited to several apps, and this app's number is unknown; set `id` for it under `apps`".into())
+        }
     }
 }
 
@@ -363,12 +363,25 @@ mod tests {
             ("an organisation's token for readonly", login(Kind::Readonly, text(org(ACME))), true, AppLimit::Any),
             ("the same with the app known", known(login(Kind::Readonly, text(org(ACME)))), true, web()),
             ("an organisation's token for deploy with the app known", known(login(Kind::Deploy, text(org(ACME)))), false, web()),
-            ("several apps for deploy with the app known", known(login(Kind::Deploy, text(org(ACME).caveat(
-                Caveat::Apps(ResourceSet::new([(WEB, Mask::ALL), (9, Mask::ALL)])))))), false, web()),
+            (
+                "several apps for deploy with the app known",
+                known(login(Kind::Deploy, text(org(ACME).caveat(Caveat::Apps(ResourceSet::new([(WEB, Mask::ALL), (9, Mask::ALL)])))))),
+                false,
+                web(),
+            ),
             ("an ssh token", minted(Kind::Ssh, text(org(ACME).caveat(only(WEB)))), false, web()),
-            ("the organisation's own token", Case { organization_id: Some(ACME), ..minted(Kind::Org, text(org(ACME))) }, false, AppLimit::Any),
-            ("a login of two, the organisation known", Case { organization_id: Some(ACME),
-                ..login(Kind::Readonly, format!("{},{},fo1_user", text(org(1)), text(org(ACME)))) }, true, AppLimit::Any),
+            (
+                "the organisation's own token",
+                Case { organization_id: Some(ACME), ..minted(Kind::Org, text(org(ACME))) },
+                false,
+                AppLimit::Any,
+            ),
+            (
+                "a login of two, the organisation known",
+                Case { organization_id: Some(ACME), ..login(Kind::Readonly, format!("{},{},fo1_user", text(org(1)), text(org(ACME)))) },
+                true,
+                AppLimit::Any,
+            ),
         ];
         for (what, case, reads_only, limit) in cases {
             let checked = judge(case).unwrap_or_else(|refusal| panic!("{what}: {refusal:?}"));

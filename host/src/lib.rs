@@ -6,39 +6,46 @@
 
 pub mod app;
 pub mod kind;
-pub mod time;
-pub mod token;
 pub mod lease;
 pub mod refusal;
+pub mod time;
+pub mod token;
 
-pub mod check;
 pub mod cache;
-pub mod tombstones;
-pub mod owner;
 pub mod chain;
-pub mod resolver;
+pub mod check;
 pub mod core;
+pub mod owner;
+pub mod resolver;
+pub mod tombstones;
 
-pub mod sources;
-pub mod builtin;
-pub mod runtime;
 pub mod acquire;
+pub mod builtin;
 pub mod command;
-pub mod records;
+pub mod explanations;
 pub mod keep;
-pub mod store;
 pub mod login;
 pub mod login_memory;
+pub mod records;
+pub mod runtime;
 pub mod sequence;
-pub mod explanations;
+pub mod sources;
+pub mod store;
 
+pub mod changes;
 pub mod config;
 pub mod paths;
-pub mod changes;
-pub mod trust;
 pub mod plain;
 pub mod system;
+pub mod trust;
 
+pub mod agent;
+pub mod app_from;
+pub mod cli;
+pub mod client;
+pub mod commands;
+pub mod demo;
+pub mod output;
 pub mod protocol;
 
 #[cfg(test)]

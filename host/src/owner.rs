@@ -404,15 +404,18 @@ const MOST_RERUNS: u8 = 2;
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::VecDeque, sync::atomic::{AtomicUsize, Ordering}};
+    use std::{
+        collections::VecDeque,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
 
     use super::*;
     use crate::{
         app::AppName,
+        cache::Moments,
         kind::Kind,
         lease::Expiry,
         test_support::{self, TestClock, timestamp},
-        cache::Moments,
     };
 
     /// An upstream that answers from a list.

@@ -133,9 +133,7 @@ pub fn forget_other_logins(store: &Store, current: Option<Generation>) -> Result
 }
 
 /// A write is synced to disk, which takes milliseconds: not on a thread that serves others.
-async fn off_the_loop<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, RecordsFailure> + Send + 'static,
-) -> Result<T, RecordsFailure> {
+async fn off_the_loop<T: Send + 'static>(work: impl FnOnce() -> Result<T, RecordsFailure> + Send + 'static) -> Result<T, RecordsFailure> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(RecordsFailure::Unavailable("the write was cut off".into())))
 }
 
@@ -165,8 +163,7 @@ struct Read {
 }
 
 fn encode(lease: &Lease) -> Zeroizing<Vec<u8>> {
-    let written =
-        Written { token: lease.token.expose(), expiry: lease.expiry, id: lease.id.as_deref(), provenance: &lease.provenance };
+    let written = Written { token: lease.token.expose(), expiry: lease.expiry, id: lease.id.as_deref(), provenance: &lease.provenance };
     // Large enough that no half-written token is left behind by a buffer that grows.
     let mut bytes = Zeroizing::new(Vec::with_capacity(lease.token.expose().len() + 1024));
     rmp_serde::encode::write_named(&mut *bytes, &written).expect("a lease is plain data, which a vector takes");

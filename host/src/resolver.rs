@@ -1,9 +1,6 @@
 //! What every resolution shares: the configuration and sources in force, the login, what is remembered and what was rejected.
 
-use std::{
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 

@@ -85,7 +85,14 @@ fn load(runtime: &Runtime, config: &Arc<SourceConfig>, before: Option<&Arc<Sourc
     let stats = before.map_or_else(Arc::default, |before| Arc::clone(&before.stats));
     let sandboxes = before.map_or_else(|| Arc::new(Semaphore::new(MOST_SANDBOXES)), |before| Arc::clone(&before.sandboxes));
     let fresh = |loaded: Result<Arc<Loaded>, String>, digest, problem| {
-        Arc::new(Source { config: Arc::clone(config), loaded, digest, problem, sandboxes: Arc::clone(&sandboxes), stats: Arc::clone(&stats) })
+        Arc::new(Source {
+            config: Arc::clone(config),
+            loaded,
+            digest,
+            problem,
+            sandboxes: Arc::clone(&sandboxes),
+            stats: Arc::clone(&stats),
+        })
     };
     let new = bytes_of(&config.component).and_then(|bytes| {
         let sha256: [u8; 32] = Sha256::digest(&bytes).into();

@@ -26,7 +26,9 @@ pub(super) async fn login(inner: Weak<Inner>) {
         let resolver = &inner.resolver;
         if state.generation != before.generation {
             info!(generation = ?state.generation, "the login changed; what the old one obtained is dropped");
-            resolver.cache.take_where(|_, cached| cached.lease.provenance.login.is_some_and(|login| state.standing(login) != Standing::Current));
+            resolver
+                .cache
+                .take_where(|_, cached| cached.lease.provenance.login.is_some_and(|login| state.standing(login) != Standing::Current));
         } else if state.revision() != before.revision() {
             // flyctl fetched new discharges: the same login, and nothing that was minted with it is touched.
             resolver.cache.take_where(|_, cached| cached.lease.provenance.is_login);

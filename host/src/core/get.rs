@@ -31,13 +31,11 @@ impl Core {
             LeaseState::Renewing if self.inner.resolver.one_shot => {}
             LeaseState::Renewing => self.inner.owners.renew(key, cached.lease.provenance.sequence),
             // A failed renewal leaves the lease in place for as long as it lasts.
-            LeaseState::Ending | LeaseState::Expired => {
-                match self.ask(key, Need::Newer(cached.lease.provenance.sequence)).await {
-                    Ok(newer) => cached = newer,
-                    Err(failure) if self.state(&cached) == LeaseState::Expired => return Err(failure),
-                    Err(_) => {}
-                }
-            }
+            LeaseState::Ending | LeaseState::Expired => match self.ask(key, Need::Newer(cached.lease.provenance.sequence)).await {
+                Ok(newer) => cached = newer,
+                Err(failure) if self.state(&cached) == LeaseState::Expired => return Err(failure),
+                Err(_) => {}
+            },
         }
         let Some(valid_for) = valid_for else { return Ok(cached) };
         if self.lasts(&cached, valid_for) {

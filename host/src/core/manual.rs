@@ -40,8 +40,7 @@ impl Core {
         };
         // An expiry that nobody states is the token's own, if it states one.
         let lease = Lease { expiry: Expiry::Never, ..lease };
-        let wanted =
-            Wanted { key: &key, app_id: None, organization: None, organization_id: None, manual: true, now: resolver.clock.now() };
+        let wanted = Wanted { key: &key, app_id: None, organization: None, organization_id: None, manual: true, now: resolver.clock.now() };
         let lease = check::check(lease, &wanted).map_err(|refusal| not_usable(&refusal))?.lease;
         if !resolver.store.is_durable() {
             return Err(self.not_durable(&app));
@@ -51,7 +50,10 @@ impl Core {
         let (call, request) = keep::prepare(resolver, &keeper, &key);
         let Ok(loaded) = &keeper.loaded else { return Err(no_keeper(keeper.status().problem)) };
         loaded.keep(call, request, &lease).await.map_err(|refused| not_kept(&refused))?;
-        resolver.tombstones.raise(&app, fingerprint).map_err(|error| super::storage_failed("the token is kept, but was invalidated before", &error))?;
+        resolver
+            .tombstones
+            .raise(&app, fingerprint)
+            .map_err(|error| super::storage_failed("the token is kept, but was invalidated before", &error))?;
         self.drop_manual(&app, &keeper);
         Ok(Reply::Set { fingerprint, expiry, asked_before: self.asked_before(&app, &keeper) })
     }
@@ -85,7 +87,13 @@ impl Core {
     fn asked_before(&self, app: &AppName, keeper: &Source) -> Vec<String> {
         let live = self.inner.resolver.live.load();
         let rule = live.config.rule_for(app);
-        rule.chain.steps.iter().map(|step| &step.source).take_while(|source| **source != keeper.config.name).map(ToString::to_string).collect()
+        rule.chain
+            .steps
+            .iter()
+            .map(|step| &step.source)
+            .take_while(|source| **source != keeper.config.name)
+            .map(ToString::to_string)
+            .collect()
     }
 
     /// What was cached of the former manual token goes, of every kind, and what failed is tried again.
@@ -131,5 +139,10 @@ fn not_kept(refused: &Refused) -> Failure {
         Refused::Broke(_) => FailureCode::TryAgain,
     };
     let code = if code == FailureCode::NoToken { FailureCode::TryAgain } else { code };
-    Failure { code, message: format!("nothing was changed: {}", keep::text(refused)), hint: Some("see `flytoken status`".into()), steps: Vec::new() }
+    Failure {
+        code,
+        message: format!("nothing was changed: {}", keep::text(refused)),
+        hint: Some("see `flytoken status`".into()),
+        steps: Vec::new(),
+    }
 }

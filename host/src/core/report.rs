@@ -15,17 +15,20 @@ impl Core {
         }
         let resolver = &self.inner.resolver;
         let cached = resolver.cache.find(&key);
-        Ok(Reply::Explained(resolver.explanations.last(&key).map(|account| Explanation {
-            app: key.app.clone(),
-            kind: key.kind,
-            at: account.at,
-            renewal: account.renewal,
-            lease: cached.as_ref().map(|cached| cached.facts(&key)),
-            soft: cached.as_ref().and_then(|cached| cached.soft),
-            hard: cached.as_ref().and_then(|cached| cached.hard),
-            generation: account.generation.clone(),
-            steps: account.steps.clone(),
-        })))
+        let explanation = resolver.explanations.last(&key).map(|account| {
+            Box::new(Explanation {
+                app: key.app.clone(),
+                kind: key.kind,
+                at: account.at,
+                renewal: account.renewal,
+                lease: cached.as_ref().map(|cached| cached.facts(&key)),
+                soft: cached.as_ref().and_then(|cached| cached.soft),
+                hard: cached.as_ref().and_then(|cached| cached.hard),
+                generation: account.generation.clone(),
+                steps: account.steps.clone(),
+            })
+        });
+        Ok(Reply::Explained { explanation })
     }
 
     /// How everything is.

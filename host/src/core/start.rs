@@ -13,7 +13,7 @@ use tracing::warn;
 use super::{ConfigurationFacts, Core, Inner, StorageFacts, follow};
 use crate::{
     cache::Cache,
-    command::{Commands, supervisor},
+    command::{self, Commands, supervisor},
     config::{self, KeyPlace},
     explanations::Explanations,
     login::{self, LoginWatch, Place},
@@ -105,7 +105,11 @@ impl Core {
             store,
             tombstones,
             login,
-            commands: Commands::new(supervisor::this_program().map_err(|error| internal(&error))?, scratch(&environment), &environment),
+            commands: Commands::new(
+                supervisor::this_program().map_err(|error| internal(&error))?,
+                command::scratch_place(&environment),
+                &environment,
+            ),
             fingerprints,
             sequence,
             cache: Arc::clone(&cache),
@@ -159,7 +163,9 @@ fn open_store(
         let store = Store::memory(clock).map_err(|error| store_failed(&error))?;
         Ok((Arc::new(store), StorageFacts { directory, key: None, problem: Some(problem) }))
     };
-    let Some(directory) = paths.state().map(std::path::Path::to_owned) else { return in_memory(None, "neither XDG_STATE_HOME nor HOME is set".into()) };
+    let Some(directory) = paths.state().map(std::path::Path::to_owned) else {
+        return in_memory(None, "neither XDG_STATE_HOME nor HOME is set".into());
+    };
     let search =
         KeySearch { directory: &directory, environment, keyring: Arc::new(SystemKeyring), wanted, patience: Patience::of(KEY_PATIENCE) };
     let found = match search.find() {
@@ -181,11 +187,6 @@ fn open_store(
         Err(error @ (StoreError::Io { .. } | StoreError::File(_))) => in_memory(Some(directory), format!("{error}; {}", error.hint())),
         Err(error) => Err(store_failed(&error)),
     }
-}
-
-/// Where commands get their private folders: what they leave there is removed at once, or by the system if this process is killed.
-fn scratch(environment: &Environment) -> PathBuf {
-    environment.var("TMPDIR").map(PathBuf::from).filter(|path| path.is_absolute()).unwrap_or_else(|| "/tmp".into())
 }
 
 fn configuration_failed(error: &config::ConfigErrors) -> Failure {

@@ -32,6 +32,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+pub(crate) use self::text::items as text_items;
 pub use self::{
     assembly::Assembly,
     attenuate::CannotNarrow,
@@ -46,7 +47,6 @@ pub use self::{
     scope::{AppLimit, ScopeError},
     text::Scheme,
 };
-pub(crate) use self::text::items as text_items;
 
 /// A Fly.io API token as text: one item or a list of them, with or without a scheme.
 ///

@@ -1,0 +1,127 @@
+//! The agent: one socket that answers every tool of one user.
+//!
+//! [`Endpoint::claim`] makes the socket, [`serve`] answers on it until it is told to stop.
+
+mod connection;
+mod endpoint;
+mod lock;
+mod process;
+mod signals;
+
+use std::{future::Future, io, time::Duration};
+
+use tokio::{
+    net::{UnixListener, UnixStream},
+    sync::watch,
+    task::{JoinError, JoinSet},
+};
+
+#[cfg(not(target_os = "linux"))]
+pub use endpoint::check_directory_of;
+pub use endpoint::{Endpoint, EndpointError, Pid};
+pub use lock::{AgentLock, Holder};
+pub use process::harden;
+pub use signals::stop_signal;
+
+use crate::protocol::{Answer, Failure, FailureCode, Outgoing, Request, encode_answer};
+
+/// What answers requests: the core, or a stand-in of a test.
+pub trait Answers: Clone + Send + Sync + 'static {
+    /// The answer to one request. Should be ready at its first poll where nobody has to be asked: the connection then writes it at
+    /// once, without a task of its own.
+    fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send + 'static;
+}
+
+/// Answers every client of `listener` until `shutdown` completes; then requests in flight get a last [`GRACE`].
+///
+/// Whoever connects as another user is hung up on, and so is whoever comes when [`MAX_CONNECTIONS`] are open. Nothing that one client
+/// does ends another's connection.
+pub async fn serve(listener: UnixListener, core: impl Answers, shutdown: impl Future<Output = ()>) {
+    let mut connections = JoinSet::new();
+    let (stop, stopping) = watch::channel(());
+    tokio::pin!(shutdown);
+    loop {
+        // In this order: whoever has left no longer counts when the next one comes.
+        tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            Some(ended) = connections.join_next(), if !connections.is_empty() => note_panic(ended),
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    if let Some(stream) = admitted(stream, connections.len()) {
+                        connections.spawn(connection::run(stream, core.clone(), stopping.clone()));
+                    }
+                }
+                Err(cause) => {
+                    // Out of descriptors, most likely: whoever waits to be accepted is served once others have left.
+                    tracing::warn!(%cause, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    drop(stop);
+    let finished = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
+    if finished.is_err() {
+        tracing::warn!(connections = connections.len(), "stopped before every request was answered");
+    }
+}
+
+/// The connection, if its peer may be heard.
+fn admitted(stream: UnixStream, open: usize) -> Option<UnixStream> {
+    let own = rustix::process::geteuid().as_raw();
+    match stream.peer_cred() {
+        Ok(peer) if peer.uid() == own => {}
+        Ok(peer) => {
+            tracing::warn!(uid = peer.uid(), pid = peer.pid(), "hung up on a process of another user");
+            return None;
+        }
+        Err(cause) => {
+            tracing::warn!(%cause, "hung up on a process of unknown user");
+            return None;
+        }
+    }
+    if open >= MAX_CONNECTIONS {
+        tracing::warn!(open, "hung up on a client: too many connections");
+        refuse(&stream);
+        return None;
+    }
+    Some(stream)
+}
+
+/// Says why, as far as it can be said without waiting: a fresh connection has room for so little.
+fn refuse(stream: &UnixStream) {
+    let failure = Failure {
+        code: FailureCode::TryAgain,
+        message: format!("the agent has {MAX_CONNECTIONS} connections already, which is all it serves"),
+        hint: Some("close connections that are not used".into()),
+        steps: Vec::new(),
+    };
+    let mut outgoing = Outgoing::default();
+    encode_answer(&mut outgoing, 0, &Err(failure));
+    let written: io::Result<usize> = stream.try_write(outgoing.unsent());
+    if let Err(cause) = written {
+        tracing::debug!(%cause, "a refused client was not told why");
+    }
+}
+
+fn note_panic(ended: Result<(), JoinError>) {
+    if let Err(cause) = ended
+        && cause.is_panic()
+    {
+        tracing::error!("a connection ended by a defect of flytoken; the others go on");
+    }
+}
+
+/// The most connections at a time. Bounds the memory and descriptors that clients can take.
+pub const MAX_CONNECTIONS: usize = 1024;
+
+/// How long requests in flight may take once the agent is told to stop, so that it is gone within two seconds.
+pub const GRACE: Duration = Duration::from_millis(1750);
+
+/// The pause after a failed accept: without one the agent would spin for as long as it fails.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,517 @@
+//! The command line: what can be typed, and the help that teaches it.
+
+use std::{ffi::OsString, time::Duration};
+
+use clap::{
+    ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+
+use crate::{config::DurationText, kind::Kind, token::Fingerprint};
+
+/// Hands every tool the narrowest Fly.io API token it needs.
+///
+/// Tokens are resolved by the agent if one runs (`flytoken agent`), else by the command itself.
+#[derive(Debug, PartialEq, Eq, Parser)]
+#[command(name = "flytoken", version, arg_required_else_help = true, max_term_width = 100, after_help = EXAMPLES, after_long_help = AFTER)]
+pub struct Cli {
+    /// What applies to every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What applies to every command.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Whether to ask the agent
+    #[arg(long, global = true, value_enum, default_value_t, hide_default_value = true)]
+    pub agent: AgentUse,
+    /// The account to work with: each profile has its own configuration, state, socket and Fly login
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Say more about what happens, on stderr; twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// The form of the log on stderr
+    #[arg(long, global = true, value_enum, default_value_t, hide_default_value = true, value_name = "FORM")]
+    pub log: LogForm,
+}
+
+/// Whether to ask the agent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum AgentUse {
+    /// Ask the agent if there is one, else resolve here (default)
+    #[default]
+    Auto,
+    /// Ask the agent, and fail if there is none
+    Require,
+    /// Resolve here
+    Never,
+}
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogForm {
+    /// For people (default)
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Print a token
+    #[command(after_help = GET)]
+    Get(Get),
+    /// Run a command with a token in its environment
+    #[command(after_help = EXEC)]
+    Exec(Exec),
+    /// Print shell lines that put a token into the environment
+    #[command(after_help = ENV)]
+    Env(Env),
+    /// Keep a token by hand, for when no other source has one
+    #[command(after_help = SET)]
+    Set(Set),
+    /// Forget the token kept by hand
+    #[command(after_help = UNSET)]
+    Unset(Unset),
+    /// Obtain a newer token now
+    #[command(after_help = REFRESH)]
+    Refresh(Refresh),
+    /// Never hand out a token again
+    #[command(after_help = INVALIDATE)]
+    Invalidate(Invalidate),
+    /// Show how the last token was found, step by step
+    #[command(after_help = EXPLAIN)]
+    Explain(Explain),
+    /// Show how the agent, the login, the sources and the tokens are
+    #[command(after_help = STATUS)]
+    Status(Status),
+    /// Run the agent in the foreground
+    #[command(after_help = AGENT)]
+    Agent,
+    /// Show or check the configuration
+    #[command(after_help = CONFIG)]
+    Config(Config),
+    /// Print a completion script for a shell
+    #[command(after_help = COMPLETIONS)]
+    Completions(Completions),
+    /// Show the whole chain at work in a throwaway home, with no account and no flyctl
+    #[command(after_help = DEMO)]
+    Demo,
+}
+
+/// Which app.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct App {
+    /// The app [default: `-a`, then `FLY_APP`, then `app` in `./fly.toml`]
+    #[arg(value_name = "APP")]
+    pub app: Option<String>,
+    /// The app, as flyctl takes it
+    #[arg(short = 'a', long = "app", value_name = "APP", conflicts_with = "app")]
+    pub app_option: Option<String>,
+}
+
+/// `flytoken get`.
+#[derive(Debug, Default, PartialEq, Eq, Args)]
+pub struct Get {
+    /// Which app.
+    #[command(flatten)]
+    pub app: App,
+    /// What the token is for
+    #[arg(long, value_parser = kinds(), default_value = "readonly")]
+    pub kind: Kind,
+    /// At least this much of its life must be left, else it is renewed first, such as 30m
+    #[arg(long, value_parser = duration, value_name = "DURATION")]
+    pub valid_for: Option<Duration>,
+    /// Leave out the scheme `FlyV1`
+    #[arg(long, conflicts_with = "header")]
+    pub bare: bool,
+    /// Print the whole header line: `Authorization: …`
+    #[arg(long, conflicts_with = "json")]
+    pub header: bool,
+    /// Print JSON: app, kind, token, source, `expires_at`, `obtained_at`, fingerprint
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `flytoken exec`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct Exec {
+    /// Which app.
+    #[command(flatten)]
+    pub app: App,
+    /// What the token is for
+    #[arg(long, value_parser = kinds(), default_value = "readonly")]
+    pub kind: Kind,
+    /// At least this much of its life must be left, else it is renewed first, such as 30m
+    #[arg(long, value_parser = duration, value_name = "DURATION")]
+    pub valid_for: Option<Duration>,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+/// `flytoken env`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct Env {
+    /// Which app.
+    #[command(flatten)]
+    pub app: App,
+    /// What the token is for
+    #[arg(long, value_parser = kinds(), default_value = "readonly")]
+    pub kind: Kind,
+    /// The form of the lines
+    #[arg(long, value_enum, default_value_t)]
+    pub format: EnvFormat,
+}
+
+/// The form of `flytoken env`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum EnvFormat {
+    /// For bash, zsh and sh
+    #[default]
+    Bash,
+    /// For fish
+    Fish,
+    /// For `.env` files
+    Dotenv,
+    /// One object
+    Json,
+}
+
+/// `flytoken set`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct Set {
+    /// Which app.
+    #[command(flatten)]
+    pub app: App,
+    /// Print JSON: app, fingerprint, `expires_at`, `asked_before`
+    #[arg(long)]
+    pub json: bool,
+    /// Catches a token given as an argument, to say why that is not taken.
+    #[arg(hide = true, value_name = "TOKEN")]
+    pub refused: Vec<OsString>,
+}
+
+/// `flytoken unset`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct Unset {
+    /// Which app.
+    #[command(flatten)]
+    pub app: App,
+    /// Print JSON: app, existed
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `flytoken refresh`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct Refresh {
+    /// Which app.
+    #[command(flatten)]
+    pub app: App,
+    /// One kind [default: all in use]
+    #[arg(long, value_parser = kinds())]
+    pub kind: Option<Kind>,
+    /// Print JSON: app, and leases with kind, source, `expires_at`, `obtained_at`, fingerprint
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `flytoken invalidate`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct Invalidate {
+    /// Which app.
+    #[command(flatten)]
+    pub app: App,
+    /// One kind [default: all]
+    #[arg(long, value_parser = kinds())]
+    pub kind: Option<Kind>,
+    /// Only the token with this fingerprint; a newer one stays
+    #[arg(long, value_name = "HEX")]
+    pub fingerprint: Option<Fingerprint>,
+    /// Only the token on stdin; a newer one stays
+    #[arg(long, conflicts_with = "fingerprint")]
+    pub token_stdin: bool,
+    /// Print JSON: app, fingerprints
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `flytoken explain`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct Explain {
+    /// Which app.
+    #[command(flatten)]
+    pub app: App,
+    /// What the token is for
+    #[arg(long, value_parser = kinds(), default_value = "readonly")]
+    pub kind: Kind,
+    /// Resolve now and show that, rather than the last resolution
+    #[arg(long)]
+    pub resolve: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `flytoken status`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct Status {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `flytoken config`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct Config {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub action: ConfigAction,
+}
+
+/// What to do with the configuration.
+#[derive(Debug, PartialEq, Eq, Subcommand)]
+pub enum ConfigAction {
+    /// Print the path of your configuration file, existing or not
+    Path(Json),
+    /// Print what is in force, and where each value comes from
+    Show(Json),
+    /// Say what is wrong with the files, with file, line and column
+    Check(Json),
+}
+
+/// Whether to print for machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub struct Json {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `flytoken completions`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// A shell that completions are made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// bash
+    Bash,
+    /// zsh
+    Zsh,
+    /// fish
+    Fish,
+}
+
+impl Cli {
+    /// Parses the arguments, the program's name first.
+    ///
+    /// # Errors
+    /// What clap has to say, which may also be help or the version that was asked for.
+    pub fn from_arguments(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(arguments)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+}
+
+impl Command {
+    /// Whether the caller wants JSON on stdout, so that a failure is JSON there as well.
+    pub fn json(&self) -> bool {
+        match self {
+            Self::Get(Get { json, .. })
+            | Self::Set(Set { json, .. })
+            | Self::Unset(Unset { json, .. })
+            | Self::Refresh(Refresh { json, .. })
+            | Self::Invalidate(Invalidate { json, .. })
+            | Self::Explain(Explain { json, .. })
+            | Self::Status(Status { json })
+            | Self::Config(Config {
+                action: ConfigAction::Path(Json { json }) | ConfigAction::Show(Json { json }) | ConfigAction::Check(Json { json }),
+            }) => *json,
+            Self::Env(Env { format, .. }) => *format == EnvFormat::Json,
+            Self::Exec(_) | Self::Agent | Self::Completions(_) | Self::Demo => false,
+        }
+    }
+}
+
+fn kinds() -> impl TypedValueParser<Value = Kind> {
+    PossibleValuesParser::new(Kind::ALL.map(Kind::as_str)).try_map(|text| text.parse::<Kind>())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    DurationText::parse(text).map(|text| text.0).map_err(|error| error.to_string())
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  flytoken get my-app                          print a read-only token
+  flytoken exec --kind deploy -- fly deploy    deploy the app of ./fly.toml
+  flytoken agent &                             answer every tool from one place
+  flytoken explain my-app                      see where the last token came from
+  flytoken demo                                see it all, with no account";
+
+const AFTER: &str = "\
+Examples:
+  flytoken get my-app                          print a read-only token
+  flytoken exec --kind deploy -- fly deploy    deploy the app of ./fly.toml
+  flytoken agent &                             answer every tool from one place
+  flytoken explain my-app                      see where the last token came from
+  flytoken demo                                see it all, with no account
+
+Kinds: readonly (default), deploy, ssh, machine-exec, org, and login, the raw login.
+
+Variables: FLYTOKEN_CONFIG, FLYTOKEN_SOCKET, FLYTOKEN_PROFILE, FLY_APP; NO_COLOR turns colours off.
+
+Exit codes: 0 done; 1 defect; 2 usage; 3 no token; 4 denied by policy; 5 agent; 6 needs a person;
+7 misconfigured; 8 try again later. `exec`: 125 own failure, 126 not executable, 127 not found.";
+
+const GET: &str = "\
+Examples:
+  flytoken get my-app
+  flytoken get my-app --kind deploy --valid-for 30m
+  curl -H \"$(flytoken get my-app --header)\" https://api.machines.dev/v1/apps/my-app/machines
+  flytoken get --json | jq -r .expires_at      for the app of ./fly.toml";
+
+const EXEC: &str = "\
+The command gets FLY_API_TOKEN; FLY_ACCESS_TOKEN, which flyctl would prefer, FLY_AUTH_TOKEN and
+FLY_METRICS_TOKEN are removed. Its exit code is passed on; 125 is flytoken's own failure, 126 a
+command that cannot be executed, 127 one that is not found.
+
+Examples:
+  flytoken exec --kind deploy -- fly deploy
+  flytoken exec my-app -- fly status -a my-app
+  flytoken exec -a my-app --kind ssh -- fly ssh console";
+
+const ENV: &str = "\
+Examples:
+  eval \"$(flytoken env my-app)\"
+  flytoken env my-app --format fish | source
+  flytoken env my-app --kind deploy --format dotenv > .env";
+
+const SET: &str = "\
+The token is read from a hidden prompt, or from stdin; never from an argument, which every process
+of the machine could read.
+
+Examples:
+  flytoken set my-app
+  fly tokens create deploy -a my-app -x 24h | flytoken set my-app";
+
+const UNSET: &str = "\
+Examples:
+  flytoken unset my-app";
+
+const REFRESH: &str = "\
+Prints nothing on stdout: ask with `get`. Tokens handed out before stay valid until they expire.
+
+Examples:
+  flytoken refresh my-app
+  flytoken refresh my-app --kind deploy";
+
+const INVALIDATE: &str = "\
+The token is never handed out again, whatever remembers it. It stays valid at Fly until it expires
+or is revoked there.
+
+Examples:
+  flytoken invalidate my-app                          everything obtained so far
+  flytoken invalidate my-app --fingerprint 0123456789abcdef
+  echo \"$TOKEN\" | flytoken invalidate my-app --token-stdin";
+
+const EXPLAIN: &str = "\
+Asks nobody unless --resolve is given. Without an agent nothing is remembered between commands, so
+there is a resolution to show only with --resolve.
+
+Examples:
+  flytoken explain my-app
+  flytoken explain my-app --kind deploy --resolve";
+
+const STATUS: &str = "\
+Never shows a token, only fingerprints.
+
+Examples:
+  flytoken status
+  flytoken status --json | jq '.apps[].expires_at'";
+
+const AGENT: &str = "\
+Runs until Ctrl-C or SIGTERM, and logs to stderr. One agent runs per user and profile.
+
+Examples:
+  flytoken agent
+  flytoken agent --log json 2>> agent.log &";
+
+const CONFIG: &str = "\
+Examples:
+  $EDITOR \"$(flytoken config path)\"
+  flytoken config check
+  flytoken config show";
+
+const COMPLETIONS: &str = "\
+Examples:
+  flytoken completions bash > ~/.local/share/bash-completion/completions/flytoken
+  flytoken completions zsh > \"${fpath[1]}/_flytoken\"
+  flytoken completions fish > ~/.config/fish/completions/flytoken.fish";
+
+const DEMO: &str = "\
+Touches nothing of yours: home, socket and the `fly` command are made for it and removed.
+
+Examples:
+  flytoken demo";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        Cli::from_arguments(&arguments)
+    }
+
+    #[test]
+    fn the_definition_holds() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_teaches_by_example() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains(&format!("flytoken {}", command.get_name())), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn what_belongs_behind_the_dashes_stays_there() {
+        let Command::Exec(exec) = parse("flytoken exec web --kind deploy -- fly deploy --kind x").unwrap().command else { panic!() };
+        assert_eq!((exec.app.app.as_deref(), exec.kind), (Some("web"), Kind::Deploy));
+        assert_eq!(exec.command, ["fly", "deploy", "--kind", "x"]);
+        assert!(parse("flytoken exec web fly deploy").is_err());
+    }
+
+    #[test]
+    fn what_excludes_each_other_is_refused() {
+        for line in [
+            "flytoken get web -a web",
+            "flytoken get --bare --header",
+            "flytoken get --json --header",
+            "flytoken get --kind nope",
+            "flytoken get --valid-for soon",
+            "flytoken invalidate web --fingerprint 0123456789abcdef --token-stdin",
+            "flytoken nope",
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+}

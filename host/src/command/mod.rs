@@ -1,0 +1,32 @@
+//! Runs one granted program with granted arguments, contained: it and everything it started end with the call.
+//!
+//! What may run is a [`CommandGrant`]; [`Commands`] finds the program, fills in its arguments, gives it an empty private folder and an
+//! environment built from nothing, and hands it to a supervisor: a child process of this same binary, kept warm, that starts the
+//! program and on Linux inherits whatever the program leaves behind, so that nothing outlives the call. If the agent dies, the
+//! supervisor notices and ends it all the same.
+//!
+//! On macOS no process can inherit another's orphans: there the program's process group is ended, and a descendant that left the group
+//! lives on. Nowhere is this a jail for a hostile program: one of the same user can kill the supervisor first.
+
+mod commands;
+mod contained;
+mod descendants;
+mod environment;
+mod frame;
+mod grant;
+mod outcome;
+mod pool;
+mod program;
+mod scratch;
+mod shared;
+pub mod supervisor;
+mod template;
+mod values;
+
+pub use commands::{Commands, Invocation, Permit};
+pub use grant::{CommandGrant, EnvValue, SecretName, granted};
+pub use outcome::{Failure, Output};
+pub use scratch::place as scratch_place;
+pub use supervisor::SUPERVISE;
+pub use template::{Argument, BadTemplate, Placeholder};
+pub use values::{CannotFill, Values};

@@ -1,0 +1,45 @@
+//! `flytoken agent`: answers every tool until it is told to stop.
+
+use std::io;
+
+use tokio::net::UnixListener;
+use tracing::Level;
+
+use super::{Context, failure, local};
+use crate::{
+    agent::{Endpoint, harden, serve, stop_signal},
+    core::Mode,
+    protocol::{Failure, FailureCode},
+};
+
+pub(super) fn run(context: &Context) -> Result<(), Failure> {
+    harden();
+    local::begin_log(context, Level::INFO);
+    let socket = context.paths.socket().map_err(|error| failure(FailureCode::Misconfigured, error.to_string(), PLACE))?;
+    let socket = socket.ok_or_else(|| failure(FailureCode::Misconfigured, "there is no place for the agent's socket", PLACE))?;
+    // Before anything slow: whoever connects from now on waits for the answer rather than going without the agent.
+    let (endpoint, listener) = Endpoint::claim(socket)?;
+    let runtime = local::agent_runtime()?;
+    let served = runtime.block_on(answer(context, &endpoint, listener));
+    runtime.shutdown_background();
+    served
+}
+
+async fn answer(context: &Context, endpoint: &Endpoint, listener: std::os::unix::net::UnixListener) -> Result<(), Failure> {
+    let exhausted = |cause: io::Error| {
+        failure(FailureCode::Agent, format!("the agent cannot listen: {cause}"), "see that the system has descriptors left")
+    };
+    let listener = UnixListener::from_std(listener).map_err(exhausted)?;
+    let stop = stop_signal().map_err(exhausted)?;
+    tokio::pin!(stop);
+    let core = tokio::select! {
+        started = local::start(context, Mode::Agent) => started?,
+        () = &mut stop => return Ok(()),
+    };
+    context.output.say(&format!("flytoken agent: listening on {}", endpoint.socket().display()));
+    serve(listener, core.clone(), stop).await;
+    core.shutdown().await;
+    Ok(())
+}
+
+const PLACE: &str = "set FLYTOKEN_SOCKET to a short path in a directory of your own";

@@ -1,0 +1,66 @@
+//! Who answers a command's request: the agent, or a core in this process.
+
+use super::{Context, failure, local::Local};
+use crate::{
+    cli::AgentUse,
+    client::{self, ClientError},
+    protocol::{Failure, FailureCode, Reply, Request},
+};
+
+impl Context {
+    /// The agent's answer if there is an agent, else this process's own. An agent that is there and cannot be asked is a failure: going
+    /// on without it could mint twice, or hand out what it would not.
+    pub(super) fn ask(&self, request: Request) -> Result<Reply, Failure> {
+        if let Some(reply) = self.ask_agent(&request)? {
+            return Ok(reply);
+        }
+        if let Err(failure) = self.start_local() {
+            // An agent may have come up in between and taken the databases.
+            if failure.code == FailureCode::Agent
+                && let Some(reply) = self.ask_agent(&request)?
+            {
+                return Ok(reply);
+            }
+            return Err(failure);
+        }
+        self.local.borrow().as_ref().map_or_else(|| Err(super::unexpected()), |local| local.answer(request))
+    }
+
+    /// The agent's answer; none if there is no agent, or it is not to be asked.
+    pub(super) fn ask_agent(&self, request: &Request) -> Result<Option<Reply>, Failure> {
+        if self.global.agent == AgentUse::Never {
+            return Ok(None);
+        }
+        let socket = self.paths.socket().map_err(|error| failure(FailureCode::Misconfigured, error.to_string(), SHORTER))?;
+        let answer = match socket {
+            Some(socket) => client::ask(socket, request)?,
+            None => None,
+        };
+        match (answer, self.global.agent, socket) {
+            (Some(answer), _, _) => answer.map(Some),
+            (None, AgentUse::Require, Some(socket)) => Err(ClientError::Unreachable { socket: socket.into() }.into()),
+            (None, AgentUse::Require, None) => {
+                let message = "there is no place for an agent's socket: neither XDG_RUNTIME_DIR nor HOME is set";
+                Err(failure(FailureCode::Agent, message, "set FLYTOKEN_SOCKET"))
+            }
+            (None, AgentUse::Auto | AgentUse::Never, _) => Ok(None),
+        }
+    }
+
+    /// Ends the core of this process, once what it promised is done.
+    pub(super) fn settle(&self) {
+        if let Some(local) = self.local.take() {
+            local.settle();
+        }
+    }
+
+    fn start_local(&self) -> Result<(), Failure> {
+        if self.local.borrow().is_none() {
+            let local = Local::start(self)?;
+            self.local.replace(Some(local));
+        }
+        Ok(())
+    }
+}
+
+const SHORTER: &str = "set FLYTOKEN_SOCKET to a shorter path, or XDG_RUNTIME_DIR to a shorter directory";

@@ -1,0 +1,42 @@
+//! `flytoken exec`: replaces itself by a command that has the token in its environment.
+
+use std::{io, os::unix::process::CommandExt, process::Command};
+
+use super::{Context, Stopped, failure};
+use crate::{
+    cli::Exec,
+    protocol::{Failure, FailureCode},
+};
+
+/// The exit code of a failure of `exec` itself, so that it is not taken for one of the command.
+pub(super) const FAILED: u8 = 125;
+
+/// Returns only if the command cannot be started.
+pub(super) fn run(exec: &Exec, context: &Context) -> Stopped {
+    replace(exec, context).unwrap_or_else(Stopped::from)
+}
+
+fn replace(exec: &Exec, context: &Context) -> Result<Stopped, Failure> {
+    let Some((program, arguments)) = exec.command.split_first() else { return Err(super::usage("no command was given")) };
+    let delivered = context.token(&exec.app, exec.kind, exec.valid_for)?;
+    let mut command = Command::new(program);
+    command.args(arguments).env("FLY_API_TOKEN", delivered.token.printed().as_str());
+    for rival in RIVALS {
+        command.env_remove(rival);
+    }
+    context.tell(&delivered.facts);
+    // Nothing of this process is left once the command has taken its place.
+    context.settle();
+    let cause = command.exec();
+    let name = program.to_string_lossy();
+    let (exit, message, hint) = if cause.kind() == io::ErrorKind::NotFound {
+        (127, format!("the command `{name}` is not found"), "check its name, and PATH")
+    } else {
+        (126, format!("the command `{name}` cannot be executed: {cause}"), "check its mode: `chmod +x`")
+    };
+    Ok(Stopped { failure: failure(FailureCode::Usage, message, hint), exit: Some(exit) })
+}
+
+/// Variables that carry another token: `FLY_ACCESS_TOKEN` goes before `FLY_API_TOKEN` at flyctl, `FLY_AUTH_TOKEN` is what some tools take
+/// for it, and `FLY_METRICS_TOKEN` identifies the user.
+const RIVALS: [&str; 3] = ["FLY_ACCESS_TOKEN", "FLY_AUTH_TOKEN", "FLY_METRICS_TOKEN"];

@@ -1,0 +1,75 @@
+//! A core in this process: for one request of a command without an agent, or for the agent itself.
+
+use std::{future::Future, io, sync::Arc};
+
+use tokio::runtime::{Builder, Runtime};
+use tracing::Level;
+
+use super::Context;
+use crate::{
+    agent::Answers,
+    core::{Core, Mode, Setup},
+    output::init_log,
+    protocol::{Answer, Failure, FailureCode, Reply, Request},
+};
+
+/// A core with a runtime of its own.
+pub(super) struct Local {
+    runtime: Runtime,
+    core: Core,
+}
+
+impl Local {
+    /// Starts a core for one request.
+    pub(super) fn start(context: &Context) -> Result<Self, Failure> {
+        begin_log(context, Level::WARN);
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(|cause| no_runtime(&cause))?;
+        let core = runtime.block_on(start(context, Mode::OneShot))?;
+        Ok(Self { runtime, core })
+    }
+
+    pub(super) fn answer(&self, request: Request) -> Result<Reply, Failure> {
+        self.runtime.block_on(self.core.answer(request))
+    }
+
+    /// Waits for what the core promised after its answer.
+    pub(super) fn settle(self) {
+        self.runtime.block_on(self.core.shutdown());
+        // A source that blocks a thread must not hold up a command that has its answer.
+        self.runtime.shutdown_background();
+    }
+}
+
+impl Answers for Core {
+    fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send + 'static {
+        let core = self.clone();
+        async move { Self::answer(&core, request).await }
+    }
+}
+
+/// The agent's runtime: two threads, so that a source at work holds up no cached answer.
+pub(super) fn agent_runtime() -> Result<Runtime, Failure> {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(|cause| no_runtime(&cause))
+}
+
+/// Starts a core.
+pub(super) async fn start(context: &Context, mode: Mode) -> Result<Core, Failure> {
+    let setup = Setup { clock: Arc::clone(&context.clock), environment: context.environment.clone(), paths: context.paths.clone(), mode };
+    Core::start(setup).await
+}
+
+/// Begins to log from `usual` on, or from further down if the user wants to hear more.
+pub(super) fn begin_log(context: &Context, usual: Level) {
+    let levels = [Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
+    let usual = levels.iter().position(|level| *level == usual).unwrap_or(0);
+    let wanted = (usual + usize::from(context.global.verbose)).min(levels.len() - 1);
+    init_log(context.global.log, levels[wanted], context.output.stderr_has_colours());
+}
+
+fn no_runtime(cause: &io::Error) -> Failure {
+    super::failure(
+        FailureCode::Internal,
+        format!("the runtime does not start: {cause}"),
+        "see that the system has threads and descriptors left",
+    )
+}

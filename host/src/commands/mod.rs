@@ -1,0 +1,155 @@
+//! What each command does.
+
+mod agent;
+mod asking;
+mod completions;
+mod config;
+mod delivery;
+mod demo;
+mod env;
+mod exec;
+mod explain;
+mod get;
+mod invalidate;
+mod local;
+mod quick;
+mod refresh;
+mod set;
+mod status;
+mod unset;
+
+use std::{cell::RefCell, ffi::OsString, path::Path, process::ExitCode, sync::Arc};
+
+use crate::{
+    app::AppName,
+    app_from,
+    cli::{App, Cli, Command, Global},
+    output::{Moments, Output},
+    paths::Paths,
+    protocol::{Failure, FailureCode},
+    system::{Clock, Environment},
+};
+
+/// Does what the arguments say, the program's name first, and tells how it went.
+pub fn run(arguments: &[OsString], environment: Environment, clock: Arc<dyn Clock>) -> ExitCode {
+    let output = Output::of_this_process(&environment);
+    let cli = match quick::parse(arguments).map_or_else(|| Cli::from_arguments(arguments), Ok) {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error, arguments, output),
+    };
+    let (command, global) = (cli.command, cli.global);
+    let (json, is_exec) = (command.json(), matches!(command, Command::Exec(_)));
+    let code = |failure: &Failure| if is_exec { exec::FAILED } else { failure.code as u8 };
+    let context = match Context::new(global, environment, clock, output) {
+        Ok(context) => context,
+        Err(failure) => {
+            output.report(&failure, json);
+            return ExitCode::from(code(&failure));
+        }
+    };
+    let exit = match dispatch(command, &context) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Stopped { failure, exit }) => {
+            output.report(&failure, json);
+            ExitCode::from(exit.unwrap_or_else(|| code(&failure)))
+        }
+    };
+    // After the answer has gone out: what is still to be kept costs its reader no time.
+    context.settle();
+    exit
+}
+
+/// Why a command stopped.
+struct Stopped {
+    failure: Failure,
+    /// An exit code that is not the failure's own.
+    exit: Option<u8>,
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self { failure, exit: None }
+    }
+}
+
+fn dispatch(command: Command, context: &Context) -> Result<(), Stopped> {
+    match command {
+        Command::Get(get) => get::run(&get, context),
+        Command::Exec(exec) => return Err(exec::run(&exec, context)),
+        Command::Env(env) => env::run(&env, context),
+        Command::Set(set) => set::run(&set, context),
+        Command::Unset(unset) => unset::run(&unset, context),
+        Command::Refresh(refresh) => refresh::run(&refresh, context),
+        Command::Invalidate(invalidate) => invalidate::run(&invalidate, context),
+        Command::Explain(explain) => explain::run(&explain, context),
+        Command::Status(status) => status::run(&status, context),
+        Command::Agent => agent::run(context),
+        Command::Config(config) => config::run(&config, context),
+        Command::Completions(completions) => completions::run(&completions, context),
+        Command::Demo => demo::run(context),
+    }?;
+    Ok(())
+}
+
+/// Arguments that were not understood, or asked for help.
+fn refused(error: &clap::Error, arguments: &[OsString], output: Output) -> ExitCode {
+    if let Err(failure) = output.pass_on(error) {
+        output.report(&failure, false);
+        return ExitCode::from(failure.code as u8);
+    }
+    match (error.use_stderr(), arguments.get(1)) {
+        (false, _) => ExitCode::SUCCESS,
+        // Whatever else `exec` ends with is its command's.
+        (true, Some(command)) if command == "exec" => ExitCode::from(exec::FAILED),
+        (true, _) => ExitCode::from(FailureCode::Usage as u8),
+    }
+}
+
+/// What every command works with.
+struct Context {
+    global: Global,
+    environment: Environment,
+    clock: Arc<dyn Clock>,
+    paths: Paths,
+    output: Output,
+    /// The core in this process, once one was needed.
+    local: RefCell<Option<local::Local>>,
+}
+
+impl Context {
+    fn new(global: Global, environment: Environment, clock: Arc<dyn Clock>, output: Output) -> Result<Self, Failure> {
+        let paths =
+            Paths::new(&environment, global.profile.as_deref(), Path::new(SYSTEM_FOLDER)).map_err(|error| usage(error.to_string()))?;
+        Ok(Self { global, environment, clock, paths, output, local: RefCell::default() })
+    }
+
+    /// The app meant.
+    fn app(&self, app: &App) -> Result<AppName, Failure> {
+        let named = app.app.as_deref().or(app.app_option.as_deref());
+        Ok(app_from::find(named, &self.environment, Path::new("."))?)
+    }
+
+    fn moments(&self) -> Moments {
+        Moments::here(self.clock.now())
+    }
+}
+
+fn failure(code: FailureCode, message: impl Into<String>, hint: impl Into<String>) -> Failure {
+    Failure { code, message: message.into(), hint: Some(hint.into()), steps: Vec::new() }
+}
+
+fn usage(message: impl Into<String>) -> Failure {
+    Failure { code: FailureCode::Usage, message: message.into(), hint: None, steps: Vec::new() }
+}
+
+/// A defect: the other side answered a question that was not asked.
+fn unexpected() -> Failure {
+    failure(
+        FailureCode::Internal,
+        "the answer does not belong to the request",
+        "stop the agent and start the one of this version: `flytoken agent`",
+    )
+}
+
+/// Where an administrator's files lie. Not a variable: no user's environment may move it.
+const SYSTEM_FOLDER: &str = "/etc/flytoken";

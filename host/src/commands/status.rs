@@ -1,0 +1,208 @@
+//! `flytoken status`: how the agent, the login, the sources and the tokens are. Never a token.
+
+use super::{Context, unexpected};
+use crate::{
+    cli,
+    output::{Moments, Paint, Table, json},
+    plain,
+    protocol::{Failure, Reply, Request, Status},
+};
+
+pub(super) fn run(status: &cli::Status, context: &Context) -> Result<(), Failure> {
+    let Reply::Status(answer) = context.ask(Request::Status)? else { return Err(unexpected()) };
+    if status.json {
+        return context.output.print_json(&json::Status::from(&*answer));
+    }
+    context.output.print(&text(&answer, context.output.paint(), &context.moments()))
+}
+
+fn text(status: &Status, paint: Paint, moments: &Moments) -> String {
+    let mut text = facts(status, paint, moments).lines();
+    let mut add = |table: Table| {
+        text.push('\n');
+        text.push_str(&table.lines());
+    };
+    if !status.sources.is_empty() {
+        add(sources(status, paint));
+    }
+    if !status.apps.is_empty() {
+        add(apps(status, paint, moments));
+    }
+    if status.agent && status.apps.is_empty() {
+        text.push_str("\nNo token is cached. Ask for one: `flytoken get APP`\n");
+    }
+    text
+}
+
+fn facts(status: &Status, paint: Paint, moments: &Moments) -> Table {
+    let mut facts = Table::new(paint, []);
+    let Status { version, pid, agent, started, storage, login, config, chain, strict, .. } = status;
+    facts.fact(
+        "agent",
+        if *agent {
+            format!("{}, process {pid}, version {}, since {}", paint.good("running"), plain::line(version), moments.both(*started))
+        } else {
+            format!("{}; start one: `flytoken agent`", paint.fair("not running"))
+        },
+    );
+    let generation = login.generation.as_ref().map(|generation| format!(", generation {}", plain::line(generation)));
+    facts.fact(
+        "login",
+        if login.present {
+            format!("{} from {}{}", paint.good("present"), plain::whole_line(&login.origin), generation.unwrap_or_default())
+        } else {
+            format!("{}: nothing in {}; run `fly auth login`", paint.fair("none"), plain::whole_line(&login.origin))
+        },
+    );
+    problem(&mut facts, paint, login.problem.as_deref());
+    facts.fact(
+        "storage",
+        match (&storage.directory, &storage.key) {
+            (Some(directory), Some(key)) if storage.durable => {
+                format!("{} in {}, key: {}", paint.good("durable"), plain::whole_line(directory), plain::line(key))
+            }
+            (Some(directory), None) if storage.durable => format!("{} in {}", paint.good("durable"), plain::whole_line(directory)),
+            _ => format!("{}: nothing survives a restart", paint.fair("in memory only")),
+        },
+    );
+    problem(&mut facts, paint, storage.problem.as_deref());
+    let files: Vec<String> = config.files.iter().map(|file| plain::whole_line(file)).collect();
+    facts.fact("config", if files.is_empty() { "built-in defaults".into() } else { files.join(", ") });
+    problem(&mut facts, paint, config.problem.as_deref());
+    let order = chain.iter().map(|name| plain::line(name)).collect::<Vec<_>>().join(", ");
+    facts.fact("chain", if *strict { format!("{order} (strict: the login only mints)") } else { order });
+    facts
+}
+
+fn problem(facts: &mut Table, paint: Paint, problem: Option<&str>) {
+    if let Some(problem) = problem {
+        facts.fact("", format!("{} {}", paint.bad("problem:"), plain::line(problem)));
+    }
+}
+
+fn sources(status: &Status, paint: Paint) -> Table {
+    let mut table = Table::new(paint, ["SOURCE", "COMPONENT", "CALLS", "FAILURES", "STATE"]);
+    for source in &status.sources {
+        let state = match (&source.problem, &source.sha256) {
+            (Some(problem), _) => paint.bad(plain::line(problem)),
+            (None, Some(_)) => paint.good("loaded"),
+            (None, None) => paint.fair("not loaded"),
+        };
+        table.row([
+            plain::line(&source.name),
+            plain::whole_line(&source.component),
+            source.calls.to_string(),
+            source.failures.to_string(),
+            state,
+        ]);
+    }
+    table
+}
+
+fn apps(status: &Status, paint: Paint, moments: &Moments) -> Table {
+    let mut table = Table::new(paint, ["APP", "KIND", "SOURCE", "STATE", "VALID", "FINGERPRINT", "LAST ERROR"]);
+    for app in &status.apps {
+        let lease = &app.lease;
+        table.row([
+            lease.app.to_string(),
+            lease.kind.to_string(),
+            plain::line(&lease.source),
+            paint.state(app.state),
+            moments.until(lease.expiry),
+            lease.fingerprint.to_string(),
+            app.last_error.as_deref().map(plain::line).unwrap_or_default(),
+        ]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::{
+        app::AppName,
+        kind::Kind,
+        lease::Expiry,
+        protocol::{AppStatus, ConfigStatus, LeaseFacts, LeaseState, LoginStatus, SourceStatus, StorageStatus},
+        time::Timestamp,
+    };
+
+    fn status() -> Status {
+        let now = Timestamp::from_seconds(1_700_000_000);
+        Status {
+            version: "0.1.0".into(),
+            pid: 7,
+            agent: true,
+            started: now.before(Duration::from_hours(3)),
+            storage: StorageStatus { durable: true, directory: Some("/s".into()), key: Some("file".into()), problem: None },
+            login: LoginStatus { present: true, origin: "/h/.fly/config.yml".into(), generation: Some("00c0ffee".into()), problem: None },
+            config: ConfigStatus { files: vec!["/c.yaml".into()], problem: Some("/c.yaml:3:1: unknown key".into()) },
+            chain: vec!["storage".into(), "cli".into()],
+            strict: false,
+            sources: vec![SourceStatus {
+                name: "cli".into(),
+                component: "builtin:cli".into(),
+                sha256: Some("ab".into()),
+                calls: 3,
+                failures: 0,
+                problem: None,
+            }],
+            apps: vec![AppStatus {
+                lease: LeaseFacts {
+                    app: AppName::parse("web").unwrap(),
+                    kind: Kind::Deploy,
+                    source: "cli".into(),
+                    expiry: Expiry::At(now.after(Duration::from_mins(50))),
+                    obtained: now,
+                    fingerprint: "0123456789abcdef".parse().unwrap(),
+                },
+                state: LeaseState::Fresh,
+                last_error: None,
+            }],
+        }
+    }
+
+    #[test]
+    fn everything_has_its_line() {
+        let now = Timestamp::from_seconds(1_700_000_000);
+        let expected = "\
+agent    running, process 7, version 0.1.0, since 19:13 (3 h ago)
+login    present from /h/.fly/config.yml, generation 00c0ffee
+storage  durable in /s, key: file
+config   /c.yaml
+         problem: /c.yaml:3:1: unknown key
+chain    storage, cli
+
+SOURCE  COMPONENT    CALLS  FAILURES  STATE
+cli     builtin:cli  3      0         loaded
+
+APP  KIND    SOURCE  STATE  VALID                    FINGERPRINT       LAST ERROR
+web  deploy  cli     fresh  until 23:03 (in 50 min)  0123456789abcdef
+";
+        assert_eq!(text(&status(), Paint::new(false), &Moments::at(now, TimeZone::UTC)), expected);
+    }
+
+    #[test]
+    fn the_keys_for_machines_are_a_contract() {
+        let status = status();
+        let value = serde_json::to_value(json::Status::from(&status)).unwrap();
+        let expected = serde_json::json!({
+            "version": "0.1.0",
+            "agent": { "pid": 7, "started_at": 1_699_989_200 },
+            "storage": { "durable": true, "directory": "/s", "key": "file", "problem": null },
+            "login": { "present": true, "origin": "/h/.fly/config.yml", "generation": "00c0ffee", "problem": null },
+            "config": { "files": ["/c.yaml"], "problem": "/c.yaml:3:1: unknown key" },
+            "chain": { "sources": ["storage", "cli"], "strict": false },
+            "sources": [{ "name": "cli", "component": "builtin:cli", "sha256": "ab", "calls": 3, "failures": 0, "problem": null }],
+            "apps": [{
+                "app": "web", "kind": "deploy", "source": "cli", "expires_at": 1_700_003_000, "obtained_at": 1_700_000_000,
+                "fingerprint": "0123456789abcdef", "state": "fresh", "last_error": null,
+            }],
+        });
+        assert_eq!(value, expected);
+    }
+}

@@ -1,0 +1,20 @@
+//! `flytoken`: hands every tool the narrowest Fly.io API token it needs.
+
+use std::{env, ffi::OsString, process::ExitCode, sync::Arc};
+
+use flytoken::{
+    command::{SUPERVISE, supervisor},
+    commands,
+    system::{Environment, SystemClock},
+};
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = env::args_os().collect();
+    // A process of our own that watches over one program; it is started with nothing but this word.
+    if arguments.get(1).is_some_and(|first| first == SUPERVISE) {
+        return supervisor::main();
+    }
+    let environment = Environment::of_this_process();
+    let clock = Arc::new(SystemClock::new(&environment));
+    commands::run(&arguments, environment, clock)
+}

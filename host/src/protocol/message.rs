@@ -1,0 +1,387 @@
+//! What a client asks the core and what it is told: the same messages over the socket and in one process.
+//!
+//! On the wire each is a `MessagePack` map with named keys (`rmp_serde::to_vec_named`); keys are kebab-case and never change meaning
+//! within a protocol version. Times are unix milliseconds.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    app::AppName,
+    kind::Kind,
+    lease::Expiry,
+    time::Timestamp,
+    token::{ApiToken, Fingerprint},
+};
+
+/// What a client asks.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// A token for one app and kind.
+    Get {
+        /// The app.
+        app: AppName,
+        /// What the token is for.
+        kind: Kind,
+        /// At least this many seconds must be left; a lease with less is renewed first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        valid_for: Option<u64>,
+    },
+    /// Keeps a token set by hand.
+    Set {
+        /// The app.
+        app: AppName,
+        /// The token as the user gave it.
+        #[serde(with = "wire_token")]
+        token: Arc<ApiToken>,
+    },
+    /// Forgets the token set by hand.
+    Unset {
+        /// The app.
+        app: AppName,
+    },
+    /// Obtains a newer token now.
+    Refresh {
+        /// The app.
+        app: AppName,
+        /// One kind, or every kind in use.
+        kind: Option<Kind>,
+    },
+    /// Never hands out a token again.
+    Invalidate {
+        /// The app.
+        app: AppName,
+        /// One kind, or all.
+        kind: Option<Kind>,
+        /// The rejected token; without it, everything obtained so far.
+        fingerprint: Option<Fingerprint>,
+    },
+    /// Never hands out this token again; the token itself names it.
+    InvalidateToken {
+        /// The app.
+        app: AppName,
+        /// One kind, or all.
+        kind: Option<Kind>,
+        /// The rejected token.
+        #[serde(with = "wire_token")]
+        token: Arc<ApiToken>,
+    },
+    /// The last resolution of an app and kind, asking nobody; with `resolve`, a new one first.
+    Explain {
+        /// The app.
+        app: AppName,
+        /// What the token is for.
+        kind: Kind,
+        /// Whether to resolve first.
+        resolve: bool,
+    },
+    /// How the agent, its sources and its leases are.
+    Status,
+}
+
+/// What a client is told when all went well.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum Reply {
+    /// A token.
+    Token(Delivered),
+    /// The manual token is on disk.
+    Set {
+        /// Its fingerprint.
+        fingerprint: Fingerprint,
+        /// Its end.
+        expiry: Expiry,
+        /// Sources in the chain that are asked before it and may answer instead.
+        asked_before: Vec<String>,
+    },
+    /// The manual token is forgotten; false if there was none.
+    Unset {
+        /// Whether there was one.
+        existed: bool,
+    },
+    /// What each kind was renewed to.
+    Refreshed {
+        /// One entry a kind.
+        leases: Vec<LeaseFacts>,
+    },
+    /// What was invalidated.
+    Invalidated {
+        /// The fingerprints dropped from the cache; a cold app has none.
+        fingerprints: Vec<Fingerprint>,
+    },
+    /// How the last resolution went.
+    Explained {
+        /// None if there was none.
+        explanation: Option<Box<Explanation>>,
+    },
+    /// How everything is.
+    Status(Box<Status>),
+}
+
+/// A token as it leaves the agent.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Delivered {
+    /// The token list without a scheme.
+    #[serde(with = "wire_token")]
+    pub token: Arc<ApiToken>,
+    /// What is known of it. Not flattened into the map: serde would copy the token to a buffer that nobody wipes.
+    #[serde(rename = "lease")]
+    pub facts: LeaseFacts,
+}
+
+/// What may be told of a lease: everything but the token.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LeaseFacts {
+    /// The app.
+    pub app: AppName,
+    /// The kind.
+    pub kind: Kind,
+    /// The source that obtained it.
+    pub source: String,
+    /// When it stops being usable.
+    pub expiry: Expiry,
+    /// When it was obtained.
+    pub obtained: Timestamp,
+    /// Names the token in logs and to `invalidate`.
+    pub fingerprint: Fingerprint,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Failure {
+    /// Decides the exit code.
+    pub code: FailureCode,
+    /// What happened, in one line.
+    pub message: String,
+    /// What to do, usually a command to type.
+    pub hint: Option<String>,
+    /// What each step of the chain said, if it was asked.
+    pub steps: Vec<StepReport>,
+}
+
+/// What kind of failure it is; the number is the process's exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum FailureCode {
+    /// A defect of flytoken.
+    Internal = 1,
+    /// The request is malformed.
+    Usage = 2,
+    /// Every step was asked and none has a token.
+    NoToken = 3,
+    /// A policy says no.
+    Denied = 4,
+    /// The agent cannot be used.
+    Agent = 5,
+    /// A person has to act.
+    NeedsHuman = 6,
+    /// Settings, grants or files are wrong.
+    Misconfigured = 7,
+    /// It may work later.
+    TryAgain = 8,
+}
+
+/// What one step of the chain said.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StepReport {
+    /// The source's name.
+    pub source: String,
+    /// What came of it.
+    pub outcome: StepOutcome,
+    /// In words: the reason, or what was noted about the lease.
+    pub text: String,
+    /// The command that mends it, if one does.
+    pub command: Option<String>,
+    /// How long it took, in microseconds; waiting for a permit not counted.
+    pub micros: u64,
+}
+
+/// What came of asking one source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepOutcome {
+    /// Its lease is the answer.
+    Lease,
+    /// It has nothing for this app, or what it has does not fit the kind.
+    Absent,
+    /// It may work later.
+    Unavailable,
+    /// A person has to act.
+    NeedsHuman,
+    /// Its settings, grants or answers are wrong.
+    Misconfigured,
+    /// It was not asked, and the text says why.
+    Skipped,
+}
+
+/// How one resolution went.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Explanation {
+    /// The app.
+    pub app: AppName,
+    /// The kind.
+    pub kind: Kind,
+    /// When the chain ran.
+    pub at: Timestamp,
+    /// Whether the chain ran to renew a lease.
+    pub renewal: bool,
+    /// The lease in force now, if there is one.
+    pub lease: Option<LeaseFacts>,
+    /// When a renewal starts in the background, and when callers start to wait for it.
+    pub soft: Option<Timestamp>,
+    /// See `soft`.
+    pub hard: Option<Timestamp>,
+    /// The login's generation that the chain ran under, as hexadecimal digits.
+    pub generation: Option<String>,
+    /// Every step in chain order.
+    pub steps: Vec<StepReport>,
+}
+
+/// How the agent, its sources and its leases are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Status {
+    /// The version of flytoken that answers.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Whether it is a long-running agent rather than this command itself.
+    pub agent: bool,
+    /// When it started.
+    pub started: Timestamp,
+    /// Whether leases and manual tokens survive a restart; if not, why.
+    pub storage: StorageStatus,
+    /// The login.
+    pub login: LoginStatus,
+    /// The configuration.
+    pub config: ConfigStatus,
+    /// The default chain's sources in order.
+    pub chain: Vec<String>,
+    /// Whether the chain is the strict one: the login only mints.
+    pub strict: bool,
+    /// Every loaded source.
+    pub sources: Vec<SourceStatus>,
+    /// Every cached lease.
+    pub apps: Vec<AppStatus>,
+}
+
+/// Whether anything survives a restart.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StorageStatus {
+    /// Whether records are on disk.
+    pub durable: bool,
+    /// The state directory.
+    pub directory: Option<String>,
+    /// Where the sealing key lies: `keyring`, `systemd` or `file`.
+    pub key: Option<String>,
+    /// What is wrong, if something is.
+    pub problem: Option<String>,
+}
+
+/// The login.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LoginStatus {
+    /// Whether there is one.
+    pub present: bool,
+    /// Where it comes from: a variable's name or a file's path.
+    pub origin: String,
+    /// Its generation, as hexadecimal digits.
+    pub generation: Option<String>,
+    /// Why the last look at it did not count.
+    pub problem: Option<String>,
+}
+
+/// The configuration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ConfigStatus {
+    /// The files that were read.
+    pub files: Vec<String>,
+    /// Why the newest files are not in force.
+    pub problem: Option<String>,
+}
+
+/// A loaded source.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SourceStatus {
+    /// Its name.
+    pub name: String,
+    /// Its component: `builtin:cli` or a path.
+    pub component: String,
+    /// Digest of the component, in hexadecimal digits; none if it did not load.
+    pub sha256: Option<String>,
+    /// Calls since the start.
+    pub calls: u64,
+    /// Calls that trapped, ran into a limit or were denied.
+    pub failures: u64,
+    /// Why the newest component or settings are not in force.
+    pub problem: Option<String>,
+}
+
+/// A cached lease and its state.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AppStatus {
+    /// What is known of the lease.
+    #[serde(flatten)]
+    pub lease: LeaseFacts,
+    /// Where in its life it is.
+    pub state: LeaseState,
+    /// The last failure since it was obtained.
+    pub last_error: Option<String>,
+}
+
+/// Where in its life a cached lease is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeaseState {
+    /// Handed out without asking anybody.
+    Fresh,
+    /// Handed out while a newer one is fetched in the background.
+    Renewing,
+    /// Callers wait for a newer one.
+    Ending,
+    /// Not handed out.
+    Expired,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_without_anything_in_it_can_be_sent() {
+        let bytes = rmp_serde::to_vec_named(&Reply::Explained { explanation: None }).unwrap();
+        assert!(matches!(rmp_serde::from_slice(&bytes), Ok(Reply::Explained { explanation: None })));
+    }
+}
+
+/// Carries a token over the wire: the one place where one is serialised.
+mod wire_token {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+    use zeroize::Zeroizing;
+
+    use crate::token::ApiToken;
+
+    pub(super) fn serialize<S: Serializer>(token: &Arc<ApiToken>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(token.expose())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<ApiToken>, D::Error> {
+        let text = Zeroizing::new(String::deserialize(deserializer)?);
+        Ok(Arc::new(ApiToken::new(text)))
+    }
+}

@@ -1,0 +1,169 @@
+//! One call of a source: a fresh sandbox, one question, an answer or what became of it.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use tokio::time::{Instant, timeout_at};
+use wasmtime::Store;
+
+use super::{
+    access::{CommandAccess, RecordsAccess},
+    bindings::flytoken::source::types as wit,
+    component::{Linked, Loaded},
+    ending::End,
+    imports::types,
+    outcome::{Broke, BrokeKind, Refused},
+    state::State,
+};
+use crate::{
+    app::AppName,
+    config::SourceName,
+    kind::Kind,
+    lease::{Lease, Provenance},
+    login::Login,
+    owner::Intent,
+    time::Timestamp,
+};
+
+/// What one call may use: the grants of its source, as they stand for this app and kind.
+pub struct Call {
+    /// The source's name, for its log and for messages.
+    pub source: SourceName,
+    /// The source's settings.
+    pub settings: Arc<BTreeMap<String, String>>,
+    /// What is sealed in this call gets this, with its own sequence.
+    pub provenance: Provenance,
+    /// The next sequence.
+    pub sequence: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// The login; none if nobody is logged in, or `login` is not granted.
+    pub login: Option<Arc<Login>>,
+    /// The record; none if `records` is not granted.
+    pub records: Option<Arc<dyn RecordsAccess>>,
+    /// The programs; none if `commands` is not granted.
+    pub command: Option<Arc<dyn CommandAccess>>,
+    /// Whether secrets may be revealed.
+    pub reveal: bool,
+    /// How long the call may take, host calls included. Waiting for a free sandbox is not counted.
+    pub timeout: Duration,
+    /// Linear memory in bytes, at most [`super::MAX_MEMORY`].
+    pub memory: u64,
+}
+
+/// What a source is asked for.
+#[derive(Debug, Clone)]
+pub struct SourceRequest {
+    /// The app.
+    pub app: AppName,
+    /// What the token is for.
+    pub kind: Kind,
+    /// The slug of the app's organisation, if one is configured.
+    pub organization: Option<String>,
+    /// Why the host asks.
+    pub intent: Intent,
+    /// The host's clock.
+    pub now: Timestamp,
+    /// How long a newly made token should live.
+    pub lifetime: Duration,
+}
+
+/// Stamps the secrets of one call with where they came from.
+#[derive(Clone)]
+pub(super) struct Stamp {
+    /// What they have in common.
+    pub(super) provenance: Provenance,
+    /// The next sequence.
+    pub(super) sequence: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+impl Stamp {
+    /// For one more secret.
+    pub(super) fn press(&self) -> Provenance {
+        Provenance { sequence: (self.sequence)(), is_login: false, ..self.provenance.clone() }
+    }
+}
+
+/// What can be asked.
+enum Question<'a> {
+    Resolve,
+    Keep(&'a Lease),
+    Forget,
+}
+
+impl Loaded {
+    /// Asks for a lease. Nothing about it is checked but that its token is one of this call's secrets.
+    ///
+    /// # Errors
+    /// [`Refused`]: what the source said, or what became of it.
+    pub async fn resolve(&self, call: Call, request: SourceRequest) -> Result<Lease, Refused> {
+        match self.ask(call, request, Question::Resolve).await? {
+            Some(lease) => Ok(lease),
+            None => Err(Refused::Broke(Broke { kind: BrokeKind::Trapped, text: "gave no answer".into() })),
+        }
+    }
+
+    /// Has a keeper remember `lease`.
+    ///
+    /// # Errors
+    /// [`Refused`]: what the keeper said, or what became of it.
+    pub async fn keep(&self, call: Call, request: SourceRequest, lease: &Lease) -> Result<(), Refused> {
+        self.ask(call, request, Question::Keep(lease)).await.map(drop)
+    }
+
+    /// Has a keeper forget what it remembers for the app and kind of `request`.
+    ///
+    /// # Errors
+    /// [`Refused`]: what the keeper said, or what became of it.
+    pub async fn forget(&self, call: Call, request: SourceRequest) -> Result<(), Refused> {
+        self.ask(call, request, Question::Forget).await.map(drop)
+    }
+
+    async fn ask(&self, call: Call, request: SourceRequest, question: Question<'_>) -> Result<Option<Lease>, Refused> {
+        let runtime = &self.0.runtime;
+        // Nobody closes it, and without a permit the pool itself would say so.
+        let _sandbox = runtime.sandboxes.acquire().await.ok();
+        let (source, timeout) = (call.source.clone(), call.timeout);
+        let deadline = Instant::now() + timeout;
+        let mut store = State::store(&runtime.engine, call, deadline);
+
+        let answer = {
+            let _ticking = runtime.ticker.ticking();
+            // The store interrupts wasm code by itself; this bounds the time inside host calls.
+            timeout_at(deadline, self.0.answer(&mut store, types::request(&request), question)).await
+        };
+        let end = match answer {
+            Ok(Ok(Ok(lease))) => End::Answered(lease),
+            Ok(Ok(Err(refusal))) => End::Refused(refusal),
+            Ok(Err(error)) => End::Failed(error),
+            Err(_elapsed) => End::TimedOut,
+        };
+        end.settle(store.data_mut(), &source, timeout)
+    }
+}
+
+impl Linked {
+    async fn answer(
+        &self,
+        store: &mut Store<State>,
+        request: wit::Request,
+        question: Question<'_>,
+    ) -> wasmtime::Result<Result<Option<Lease>, wit::Refusal>> {
+        let instance = self.component.instantiate_async(&mut *store).await?;
+        if let Question::Resolve = question {
+            let answer = self.source.load(&mut *store, &instance)?.call_resolve(&mut *store, &request).await?;
+            return match answer {
+                Ok(lease) => types::take(lease, store.data_mut().secrets()).map(|lease| Ok(Some(lease))),
+                Err(refusal) => Ok(Err(refusal)),
+            };
+        }
+        let Some(keeper) = &self.keeper else {
+            return Ok(Err(wit::Refusal::Misconfigured("does not export `flytoken:source/keeper@0.1.0`".into())));
+        };
+        let keeper = keeper.load(&mut *store, &instance)?;
+        let answer = if let Question::Keep(lease) = question {
+            let lease = types::lend(lease, store.data_mut().secrets())?;
+            keeper.call_keep(&mut *store, &request, &lease).await?
+        } else {
+            keeper.call_forget(&mut *store, &request).await?
+        };
+        Ok(answer.map(|()| None))
+    }
+}

@@ -1,0 +1,112 @@
+//! The end of a call: its log is written, and what ended it becomes words of ours.
+
+use std::time::Duration;
+
+use wasmtime::{PoolConcurrencyLimitError, Trap, component::ResourceTableError};
+use wasmtime_wasi::I32Exit;
+
+use super::{
+    bindings::flytoken::source::types as wit,
+    imports::types,
+    limits::{HOST_CALL_BYTES, OverLimit},
+    outcome::{Broke, BrokeKind, Refused},
+    state::State,
+    text::TEXT_BYTES,
+};
+use crate::{config::SourceName, lease::Lease};
+
+/// How the engine came back.
+pub(super) enum End {
+    /// With an answer; a lease if the question was one for a lease.
+    Answered(Option<Lease>),
+    /// With a refusal.
+    Refused(wit::Refusal),
+    /// With an error.
+    Failed(wasmtime::Error),
+    /// Not at all.
+    TimedOut,
+}
+
+impl End {
+    /// Writes the log of the call and says what its end means.
+    pub(super) fn settle(self, state: &mut State, source: &SourceName, timeout: Duration) -> Result<Option<Lease>, Refused> {
+        write_log(state, source);
+        let refused = match self {
+            Self::Answered(lease) => return Ok(lease),
+            Self::Refused(refusal) => Refused::Said(types::refusal(refusal, state.secrets().censor())),
+            Self::Failed(error) => Refused::Broke(broke(&error, state, source, timeout)),
+            Self::TimedOut => Refused::Broke(timed_out(timeout)),
+        };
+        // Whatever the source made of it: without the grant it cannot do better.
+        match denied(state, source) {
+            Some(text) => Err(Refused::Broke(Broke { kind: BrokeKind::Denied, text })),
+            None => Err(refused),
+        }
+    }
+}
+
+fn write_log(state: &mut State, source: &SourceName) {
+    let log = state.wasi().log().clone();
+    let censor = state.secrets().censor();
+    log.for_each_line(|line| tracing::info!(target: "flytoken::source", %source, "{}", censor.clean(line, TEXT_BYTES)));
+}
+
+fn denied(state: &mut State, source: &SourceName) -> Option<String> {
+    if let Some(text) = state.commands().denied().map(str::to_owned) {
+        return Some(state.secrets().censor().clean(&text, TEXT_BYTES));
+    }
+    state
+        .secrets()
+        .reveal_denied()
+        .then(|| format!("called `reveal`, which needs the grant `reveal`; add `reveal: true` under `sources.{source}.grants`"))
+}
+
+fn timed_out(timeout: Duration) -> Broke {
+    Broke { kind: BrokeKind::TimedOut, text: format!("did not answer within {timeout:?} and was ended") }
+}
+
+/// Sorts an error of the engine and says it in words; the engine's own may quote the component.
+fn broke(error: &wasmtime::Error, state: &mut State, source: &SourceName, timeout: Duration) -> Broke {
+    let limit = |name, text: &str| Broke { kind: BrokeKind::Limit(name), text: text.to_owned() };
+    let trapped = |text: &str| Broke { kind: BrokeKind::Trapped, text: text.to_owned() };
+
+    if let Some(over) = error.downcast_ref() {
+        return match over {
+            OverLimit::Memory => {
+                let (have, place) = (state.memory() >> 20, format!("`sources.{source}.grants`"));
+                let text = format!("wanted more than its {have} MiB of memory; `memory` under {place} gives more, up to 1 GiB");
+                Broke { kind: BrokeKind::OutOfMemory, text }
+            }
+            OverLimit::TableElements => limit("table", "wanted too large a table of functions"),
+            OverLimit::SecretBytes => limit("secret", &format!("sealed too long a text: {over}")),
+            OverLimit::SealedBytes => limit("sealed", &format!("sealed too many texts: {over}")),
+        };
+    }
+    if let Some(trap) = error.downcast_ref() {
+        return match trap {
+            Trap::Interrupt => timed_out(timeout),
+            Trap::StackOverflow => limit("stack", "recursed too deeply"),
+            Trap::UnreachableCodeReached => trapped("crashed; what it wrote before is in the log"),
+            other => trapped(&format!("crashed: {other}")),
+        };
+    }
+    if let Some(I32Exit(code)) = error.downcast_ref() {
+        return trapped(&format!("ended itself with exit code {code}; what it wrote before is in the log"));
+    }
+    if let Some(ResourceTableError::Full) = error.downcast_ref() {
+        return limit("handles", "holds more handles than a call may have");
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        return limit("sandboxes", "found no free sandbox");
+    }
+    let text = format!("{error:#}");
+    // The engine keeps these two types to itself.
+    if text.contains("fuel allocated for hostcalls") {
+        return limit("host call", &format!("handed more than {HOST_CALL_BYTES} bytes to the host at once"));
+    }
+    let text = state.secrets().censor().clean(&text, TEXT_BYTES);
+    if text.contains("resource limit exceeded") {
+        return limit("instances", &format!("is too large to start: {text}"));
+    }
+    trapped(&format!("broke the contract: {text}"))
+}

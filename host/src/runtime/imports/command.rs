@@ -1,0 +1,84 @@
+//! `flytoken:source/command`: one granted program with granted arguments.
+
+use std::sync::Arc;
+
+use wasmtime::component::HasData;
+
+use crate::{
+    command as programs,
+    runtime::{access::CommandAccess, bindings::flytoken::source::command},
+};
+
+/// The programs that one call may run.
+pub(in crate::runtime) struct Commands {
+    access: Option<Arc<dyn CommandAccess>>,
+    denied: Option<String>,
+}
+
+impl Commands {
+    /// Runs through `access`; none only if the host linked `command` and then lends none.
+    pub(in crate::runtime) fn new(access: Option<Arc<dyn CommandAccess>>) -> Self {
+        Self { access, denied: None }
+    }
+
+    /// What was asked for without a grant, and the line to add.
+    pub(in crate::runtime) fn denied(&self) -> Option<&str> {
+        self.denied.as_deref()
+    }
+}
+
+impl command::Host for Commands {
+    async fn run(&mut self, program: String, args: Vec<String>) -> wasmtime::Result<Result<command::Output, command::Failure>> {
+        let Some(access) = &self.access else {
+            return Ok(Err(command::Failure::Failed("no program can run in this call".into())));
+        };
+        let ran = access.run(&program, &args).await;
+        if let Err(programs::Failure::Denied(text)) = &ran {
+            self.denied.get_or_insert_with(|| text.clone());
+        }
+        Ok(ran.map(|output| command_output(&output)).map_err(failure))
+    }
+}
+
+/// The engine takes the bytes by value and does not wipe them; the copy lives until it is in the guest's memory.
+fn command_output(output: &programs::Output) -> command::Output {
+    command::Output { code: output.code, stdout: output.stdout.to_vec(), stderr: output.stderr.to_vec() }
+}
+
+fn failure(failure: programs::Failure) -> command::Failure {
+    match failure {
+        programs::Failure::NotFound(places) => command::Failure::NotFound(places.iter().map(|place| place.display().to_string()).collect()),
+        programs::Failure::TimedOut => command::Failure::TimedOut,
+        programs::Failure::TooMuchOutput => command::Failure::TooMuchOutput,
+        programs::Failure::Failed(text) => command::Failure::Failed(text),
+        programs::Failure::Denied(text) => command::Failure::Denied(text),
+    }
+}
+
+/// Lets the linker borrow [`Commands`], and nothing else, out of a call.
+pub(in crate::runtime) struct HasCommands;
+
+impl HasData for HasCommands {
+    type Data<'a> = &'a mut Commands;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::fixtures::Programs, command::Host as _, *};
+
+    #[tokio::test]
+    async fn output_reaches_the_source() {
+        let mut commands = Commands::new(Some(Arc::new(Programs)));
+        let output = commands.run("fly".into(), vec!["version".into()]).await.expect("no trap").expect("granted");
+        assert_eq!((output.code, output.stdout.as_slice()), (Some(0), b"fly version".as_slice()));
+        assert_eq!(commands.denied(), None);
+    }
+
+    #[tokio::test]
+    async fn a_denied_command_is_remembered() {
+        let mut commands = Commands::new(Some(Arc::new(Programs)));
+        let failure = commands.run("rm".into(), vec!["-rf".into()]).await.expect("no trap").expect_err("not granted");
+        assert!(matches!(failure, command::Failure::Denied(_)));
+        assert_eq!(commands.denied(), Some("`rm` is not granted"));
+    }
+}

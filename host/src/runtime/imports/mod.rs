@@ -1,0 +1,14 @@
+//! What the host offers to a source: one file an interface. Each is answered by the smallest thing that can, never by the whole state of a
+//! call, so that its type bounds what it can reach.
+
+pub(super) mod types;
+
+pub(super) mod secrets;
+pub(super) mod settings;
+
+pub(super) mod command;
+pub(super) mod login;
+pub(super) mod records;
+
+#[cfg(test)]
+pub(super) mod fixtures;

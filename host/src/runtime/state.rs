@@ -1,0 +1,103 @@
+//! What lives as long as one call: its secrets, its share of the host, its limits. No two calls share one.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime_wasi::{WasiCtxView, WasiView};
+
+use super::{
+    access::RecordsAccess,
+    call::{Call, Stamp},
+    imports::{
+        command::Commands,
+        login::{CurrentLogin, LoginView},
+        records::RecordsView,
+        secrets::Secrets,
+        settings::Settings,
+    },
+    limits::{HOST_CALL_BYTES, Limits},
+    wasi::Wasi,
+};
+
+/// The state of one call. The linker lends each interface its own part and nothing else.
+pub(super) struct State {
+    wasi: Wasi,
+    secrets: Secrets,
+    settings: Settings,
+    login: CurrentLogin,
+    records: Option<Arc<dyn RecordsAccess>>,
+    commands: Commands,
+    limits: Limits,
+}
+
+impl State {
+    /// A fresh store for `call`, under every limit. Its time is up at `deadline`.
+    pub(super) fn store(engine: &Engine, call: Call, deadline: Instant) -> Store<Self> {
+        let stamp = Stamp { provenance: call.provenance, sequence: call.sequence };
+        let login_text = call.login.as_ref().map(|login| Arc::clone(&login.token));
+        let state = Self {
+            wasi: Wasi::new(),
+            secrets: Secrets::new(stamp, login_text, call.reveal),
+            settings: Settings(call.settings),
+            login: CurrentLogin::new(call.login),
+            records: call.records,
+            commands: Commands::new(call.command),
+            limits: Limits::new(call.memory),
+        };
+        let mut store = Store::new(engine, state);
+        store.limiter(|state| &mut state.limits);
+        store.set_hostcall_fuel(HOST_CALL_BYTES);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(move |_| {
+            if Instant::now() >= deadline {
+                return Ok(UpdateDeadline::Interrupt);
+            }
+            // Tokio's own yield lets timers and sockets have their turn, on a runtime with one thread too; to be polled again at once would
+            // starve them for a third of a second.
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+        });
+        store
+    }
+
+    /// The part of WASI.
+    pub(super) fn wasi(&mut self) -> &mut Wasi {
+        &mut self.wasi
+    }
+
+    /// The part of `secrets`.
+    pub(super) fn secrets(&mut self) -> &mut Secrets {
+        &mut self.secrets
+    }
+
+    /// The part of `settings`.
+    pub(super) fn settings(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
+    /// The part of `login`.
+    pub(super) fn login(&mut self) -> LoginView<'_> {
+        LoginView { current: &mut self.login, secrets: &mut self.secrets }
+    }
+
+    /// The part of `records`.
+    pub(super) fn records(&mut self) -> RecordsView<'_> {
+        RecordsView { access: self.records.clone(), secrets: &mut self.secrets }
+    }
+
+    /// The part of `command`.
+    pub(super) fn commands(&mut self) -> &mut Commands {
+        &mut self.commands
+    }
+
+    /// The bytes of linear memory that the call may have.
+    pub(super) fn memory(&self) -> usize {
+        self.limits.memory()
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.wasi.view()
+    }
+}

@@ -1,0 +1,65 @@
+;; A whole source around the one function that a test writes: MAIN stands where that module's fields go, IMPORTS, LOWERED and GIVEN where
+;; a test asks for more. `resolve` returns 2048, where the test has put the answer:
+;;   a lease:   i32 0 @2048, the handle @2056, its expiry (2: unknown) @2064, no id @2080
+;;   a refusal: i32 1 @2048, which one @2056, its text's address @2060 and length @2064
+(component
+  (import "flytoken:source/secrets@0.1.0" (instance $secrets
+    (export "secret" (type $secret (sub resource)))
+    (type $denied' (record (field "grant" string)))
+    (export "denied" (type $denied (eq $denied')))
+    (export "[static]secret.seal" (func (param "text" string) (result (own $secret))))
+    (export "[method]secret.reveal" (func (param "self" (borrow $secret)) (result (result string (error $denied)))))))
+  (alias export $secrets "secret" (type $secret))
+  (import "flytoken:source/types@0.1.0" (instance $types
+    (alias outer 1 $secret (type $secret'))
+    (export "secret" (type $token (eq $secret')))
+    (type $kind' (enum "readonly" "deploy" "ssh" "machine-exec" "org" "login"))
+    (export "kind" (type $kind (eq $kind')))
+    (type $intent' (enum "resolve" "renew"))
+    (export "intent" (type $intent (eq $intent')))
+    (type $request' (record (field "app" string) (field "kind" $kind) (field "organization" (option string))
+      (field "intent" $intent) (field "now" u64) (field "lifetime" u32)))
+    (export "request" (type $request (eq $request')))
+    (type $expiry' (variant (case "at" u64) (case "never") (case "unknown")))
+    (export "expiry" (type $expiry (eq $expiry')))
+    (type $lease' (record (field "token" (own $token)) (field "expiry" $expiry) (field "id" (option string))))
+    (export "lease" (type $lease (eq $lease')))
+    (type $action' (record (field "text" string) (field "command" (option string)) (field "url" (option string))))
+    (export "human-action" (type $action (eq $action')))
+    (type $refusal' (variant (case "absent" string) (case "unavailable" string) (case "needs-human" $action) (case "misconfigured" string)))
+    (export "refusal" (type $refusal (eq $refusal')))))
+  (alias export $types "request" (type $request))
+  (alias export $types "lease" (type $lease))
+  (alias export $types "refusal" (type $refusal))
+  IMPORTS
+  (core module $shared-module
+    (memory (export "memory") 3)
+    (global $next (mut i32) (i32.const 65536))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+      (local $at i32)
+      (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+      (global.set $next (i32.add (local.get $at) (local.get 3)))
+      (local.get $at)))
+  (core instance $shared (instantiate $shared-module))
+  (alias core export $shared "memory" (core memory $memory))
+  (alias core export $shared "realloc" (core func $realloc))
+  (core func $seal (canon lower (func $secrets "[static]secret.seal") (memory $memory) (realloc $realloc)))
+  (core func $reveal (canon lower (func $secrets "[method]secret.reveal") (memory $memory) (realloc $realloc)))
+  (core func $drop (canon resource.drop $secret))
+  LOWERED
+  (core module $main-module
+    (import "host" "memory" (memory 1))
+    (import "host" "seal" (func $seal (param i32 i32) (result i32)))
+    (import "host" "reveal" (func $reveal (param i32 i32)))
+    (import "host" "drop" (func $drop (param i32)))
+    MAIN)
+  (core instance $main (instantiate $main-module (with "host" (instance
+    (export "memory" (memory $memory))
+    (export "seal" (func $seal))
+    (export "reveal" (func $reveal))
+    (export "drop" (func $drop))
+    GIVEN))))
+  (func $resolve (param "request" $request) (result (result $lease (error $refusal)))
+    (canon lift (core func $main "resolve") (memory $memory) (realloc $realloc)))
+  (instance $source (export "resolve" (func $resolve)))
+  (export "flytoken:source/source@0.1.0" (instance $source)))

@@ -1,0 +1,50 @@
+//! The host, as a component reaches it: every call goes through the generated imports.
+
+pub(crate) use crate::bindings::secrets::Secret as Handle;
+use crate::bindings::{command, login, records, settings, types};
+use crate::{CommandFailure, Commands, Host, Lease, Login, Output, RecordFailure, Records, Secret, Settings};
+
+impl Settings for Host {
+    fn setting(&self, key: &str) -> Option<String> {
+        settings::get(key)
+    }
+}
+
+impl Login for Host {
+    fn login(&self) -> Option<Secret> {
+        login::current().map(Secret)
+    }
+}
+
+impl Records for Host {
+    fn load(&self) -> Result<Option<Lease>, RecordFailure> {
+        Ok(records::load()?.map(Lease::from))
+    }
+
+    fn save(&self, lease: Lease) -> Result<(), RecordFailure> {
+        records::save(lease.into())
+    }
+
+    fn remove(&self) -> Result<(), RecordFailure> {
+        records::remove()
+    }
+}
+
+impl Commands for Host {
+    fn run(&self, program: &str, args: &[&str]) -> Result<Output, CommandFailure> {
+        let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+        command::run(program, &args)
+    }
+}
+
+impl From<types::Lease> for Lease {
+    fn from(lease: types::Lease) -> Self {
+        Self { token: Secret(lease.token), expiry: lease.expiry, id: lease.id }
+    }
+}
+
+impl From<Lease> for types::Lease {
+    fn from(lease: Lease) -> Self {
+        Self { token: lease.token.0, expiry: lease.expiry, id: lease.id }
+    }
+}

@@ -1,0 +1,108 @@
+//! A running agent.
+
+use std::{
+    fs,
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    process::{Child, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{Home, canary, eventually};
+
+/// A running agent. It is stopped at its end, and then its log and its processes' arguments and environments are searched for tokens.
+pub(crate) struct Agent {
+    child: Child,
+    pub(crate) socket: PathBuf,
+    log: PathBuf,
+}
+
+impl Agent {
+    /// Starts the agent of `home` and waits until it listens.
+    pub(crate) fn start(home: &Home) -> Self {
+        let log = home.outside("agent.log");
+        let file = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        let mut command = home.command(&["agent", "-v"]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().unwrap();
+        let socket = home.path(".local/state/flytoken/run/agent.sock");
+        eventually("the agent", || {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("the agent ended with {status}: {}", fs::read_to_string(&log).unwrap_or_default());
+            }
+            UnixStream::connect(&socket).ok()
+        });
+        Self { child, socket, log }
+    }
+
+    /// The process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What the agent has logged so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// The processes below this one, whatever they are.
+    pub(crate) fn descendants(&self) -> Vec<u32> {
+        descendants(self.child.id())
+    }
+
+    /// Stops it as a service manager does; fails unless it ends well.
+    pub(crate) fn stop(mut self) {
+        self.search_processes();
+        kill_process(self.rustix_pid(), Signal::TERM).unwrap();
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "the agent ended with {status}: {}", self.log());
+    }
+
+    /// Kills it on the spot.
+    pub(crate) fn kill(mut self) {
+        kill_process(self.rustix_pid(), Signal::KILL).unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Fails if the arguments or the environment of the agent or of a process below it hold a token; the one child that needs one is
+    /// the program that was granted it.
+    fn search_processes(&self) {
+        for pid in [self.child.id()].into_iter().chain(self.descendants()) {
+            for what in ["cmdline", "environ"] {
+                let bytes = fs::read(format!("/proc/{pid}/{what}")).unwrap_or_default();
+                let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+                if what == "cmdline" || program.ends_with("flytoken") {
+                    canary::assert_clean(&format!("{what} of process {pid}"), &bytes);
+                }
+            }
+        }
+    }
+
+    fn rustix_pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().try_into().unwrap()).unwrap()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        if self.child.try_wait().unwrap().is_none() {
+            let _ = kill_process(self.rustix_pid(), Signal::KILL);
+            let _ = self.child.wait();
+        }
+        if let Ok(log) = fs::read(&self.log) {
+            if std::thread::panicking() {
+                println!("{}", String::from_utf8_lossy(&log));
+            } else {
+                canary::assert_clean("the agent's log", &log);
+            }
+        }
+    }
+}
+
+fn descendants(pid: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    let children: Vec<u32> =
+        children.flat_map(|text| text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect();
+    children.iter().flat_map(|child| [vec![*child], descendants(*child)].concat()).collect()
+}

@@ -1,0 +1,180 @@
+//! A home directory for one behaviour, and the real binary in it.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+use super::{Agent, Fly, canary};
+
+/// A home directory, empty at first. At its end every file in it is searched for leaked tokens.
+pub(crate) struct Home {
+    folder: tempfile::TempDir,
+    variables: BTreeMap<String, String>,
+}
+
+impl Home {
+    /// An empty home: nobody is logged in, nothing is installed or configured.
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        for name in ["home", "bin", "tmp"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let variables = [
+            ("HOME", path("home")),
+            ("PATH", format!("{}:/usr/bin:/bin", path("bin"))),
+            ("TMPDIR", path("tmp")),
+            ("FLYTOKEN_TEST_CLOCK", path("clock")),
+            // Shared by all behaviours: compiled code depends on nothing but the components.
+            ("XDG_CACHE_HOME", shared_cache().display().to_string()),
+        ];
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { folder, variables }
+    }
+
+    /// A home with a stand-in `fly` and somebody logged in with `token`.
+    pub(crate) fn logged_in(token: &str) -> (Self, Fly) {
+        let home = Self::new();
+        home.log_in(token);
+        let fly = home.install_fly();
+        (home, fly)
+    }
+
+    /// A path in the home directory.
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
+        self.folder.path().join("home").join(below)
+    }
+
+    /// The folder around the home directory.
+    pub(crate) fn outside(&self, below: &str) -> PathBuf {
+        self.folder.path().join(below)
+    }
+
+    /// Sets a variable for what is run from now on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.variables.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Removes a variable.
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.variables.remove(name);
+    }
+
+    /// Puts a stand-in `fly` on the path.
+    pub(crate) fn install_fly(&self) -> Fly {
+        Fly::install(&self.outside("bin"), &self.outside("fly"))
+    }
+
+    /// Writes the login as flyctl does after `fly auth login`.
+    pub(crate) fn log_in(&self, token: &str) {
+        self.write_login(&format!("access_token: {token}\nlast_login: 2026-11-01T10:00:00Z\nwire_guard_state: {{}}\n"));
+    }
+
+    /// Writes the whole of flyctl's file as flyctl does: truncate, write.
+    pub(crate) fn write_login(&self, text: &str) {
+        fs::create_dir_all(self.path(".fly")).unwrap();
+        fs::write(self.path(".fly/config.yml"), text).unwrap();
+    }
+
+    /// Writes the user's configuration.
+    pub(crate) fn configure(&self, yaml: &str) {
+        let folder = self.path(".config/flytoken");
+        fs::create_dir_all(&folder).unwrap();
+        let new = folder.join("config.yaml.new");
+        fs::write(&new, yaml).unwrap();
+        fs::rename(new, folder.join("config.yaml")).unwrap();
+    }
+
+    /// Moves the clock of every process of this home, also of running ones; seconds from the machine's own time.
+    pub(crate) fn set_clock(&self, offset: i64) {
+        let new = self.outside("clock.new");
+        fs::write(&new, offset.to_string()).unwrap();
+        fs::rename(new, self.outside("clock")).unwrap();
+    }
+
+    /// The binary, with this home's variables and no others.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flytoken"));
+        command.args(arguments).env_clear().envs(&self.variables).current_dir(self.folder.path().join("home"));
+        command
+    }
+
+    /// Runs the binary to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, "")
+    }
+
+    /// Runs the binary to its end with something on its standard input.
+    pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut command = self.command(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A command that does not read its input may be gone by now.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let ran = Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
+        canary::assert_clean(&format!("standard error of {arguments:?}"), ran.stderr.as_bytes());
+        ran
+    }
+
+    /// Starts the agent and waits until it listens.
+    pub(crate) fn agent(&self) -> Agent {
+        Agent::start(self)
+    }
+
+    /// Fails if a file of this home holds a token that does not belong there.
+    pub(crate) fn assert_no_leaks(&self) {
+        // Where tokens come from, and the one file that is flyctl's own.
+        let sources = [self.outside("fly"), self.path(".fly/config.yml"), self.outside("secrets")];
+        canary::search(self.folder.path(), &sources);
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.assert_no_leaks();
+        }
+    }
+}
+
+/// What a run of the binary came to.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// The token on standard output.
+    pub(crate) fn token(&self) -> String {
+        assert_eq!(self.code, Some(0), "{}", self.stderr);
+        self.stdout.trim_end().to_owned()
+    }
+
+    /// Standard output as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {} {}", self.stdout, self.stderr))
+    }
+
+    /// Fails unless it ended with this exit code; the text it wrote to standard error otherwise.
+    pub(crate) fn ends_with(&self, code: i32) -> &str {
+        assert_eq!(self.code, Some(code), "{}\n{}", self.stdout, self.stderr);
+        &self.stderr
+    }
+}
+
+fn shared_cache() -> &'static Path {
+    static CACHE: OnceLock<PathBuf> = OnceLock::new();
+    CACHE.get_or_init(|| {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("cache");
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    })
+}

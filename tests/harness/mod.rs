@@ -1,0 +1,34 @@
+//! What behaviours share: a home of its own for each, the real binary in it, a stand-in `fly`, and a search for leaked tokens at the end.
+
+mod agent;
+mod canary;
+mod fly;
+mod home;
+mod tokens;
+
+pub(crate) use self::{
+    agent::Agent,
+    fly::Fly,
+    home::{Home, Ran},
+    tokens::{Bundle, discharged, minted, organization, user_token},
+};
+
+use std::time::{Duration, Instant};
+
+/// Waits until `look` finds something: for what another process does in its own time.
+///
+/// # Panics
+/// After twenty seconds.
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    #[expect(clippy::disallowed_methods, reason = "another process cannot be waited for in a handed-in time")]
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        #[expect(clippy::disallowed_methods, reason = "another process cannot be waited for in a handed-in time")]
+        let over = Instant::now() > deadline;
+        assert!(!over, "waited for {what} in vain");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,13 @@
+//! The behaviours of flytoken, shown through the real binary and socket.
+//!
+//! One test binary: linking the host is the slow part. `harness` has what behaviours share; every other module is one theme.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a behaviour that cannot be set up has failed; clippy allows it in test functions, but not in what they share"
+)]
+
+mod harness;
+
+mod commands;
+mod sources;
