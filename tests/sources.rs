@@ -21,8 +21,8 @@ fn the_fly_command_mints_for_one_app_and_storage_answers_after_a_restart() {
     let second = home.run(&["get", "web", "--json"]).json();
     assert_eq!(second["token"], first["token"]);
     let explained = home.run(&["explain", "web", "--json"]).json();
-    assert_eq!(explained["steps"][0]["source"], "storage", "{explained}");
-    assert_eq!(explained["steps"][0]["outcome"], "lease", "{explained}");
+    assert_eq!(explained["resolution"]["steps"][0]["source"], "storage", "{explained}");
+    assert_eq!(explained["resolution"]["steps"][0]["outcome"], "lease", "{explained}");
     assert_eq!(fly.calls().len(), 1);
 }
 
