@@ -30,9 +30,13 @@ pub(super) async fn run(mut stream: UnixStream, core: impl Answers, mut stopping
     let stop = async move { while stopping.changed().await.is_ok() {} };
     tokio::pin!(stop);
     loop {
-        connection.take_requests().await;
+        let took_all = connection.take_requests().await;
         if connection.send_at_once(&writer).is_err() || connection.is_over() {
             break;
+        }
+        if !took_all && connection.reads() {
+            // What held up the other requests is sent. They are here already: no event would come for them.
+            continue;
         }
         let deadline = connection.deadline();
         let reads = connection.reads();
@@ -108,9 +112,10 @@ impl<C: Answers> Connection<C> {
         self.phase != Phase::Open && self.working.is_empty() && self.outgoing.unsent().is_empty()
     }
 
-    /// Starts every request that has arrived, as far as the bounds allow.
-    async fn take_requests(&mut self) {
-        while self.reads() {
+    /// Starts every request that has arrived, as far as the bounds allow; tells whether there are none left.
+    async fn take_requests(&mut self) -> bool {
+        let mut took_all = false;
+        while !took_all && self.reads() {
             match self.incoming.next(decode_request) {
                 Ok(Some(Ok((id, request)))) => {
                     let mut work = Work { id, answer: Box::pin(self.core.answer(request)) };
@@ -123,7 +128,7 @@ impl<C: Answers> Connection<C> {
                 }
                 Ok(Some(Err((0, failure)))) => self.close(*failure),
                 Ok(Some(Err((id, failure)))) => self.put(id, &Err(*failure)),
-                Ok(None) => break,
+                Ok(None) => took_all = true,
                 Err(error) => self.close(too_long(&error)),
             }
         }
@@ -135,6 +140,7 @@ impl<C: Answers> Connection<C> {
             self.put(id, &answer);
         }
         self.incoming.shrink();
+        took_all
     }
 
     /// Sends what the client takes without waiting, which is nearly always everything.

@@ -154,6 +154,19 @@ async fn two_clients_pipeline_ten_thousand_requests_each() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_held_up_by_long_answers_are_answered_once_those_are_read() {
+    let agent = Agent::start();
+    let answers = blocking(&agent.socket, |socket| {
+        let mut stream = Blocking::connect(socket).unwrap();
+        // All at once, so that no later byte brings the agent back to those that wait.
+        stream.write_all(&frames((1..=100).map(|id| (id, "big")))).unwrap();
+        read_answers(&mut stream, 100)
+    })
+    .await;
+    assert_eq!(answers.iter().map(|(id, _)| *id).collect::<Vec<_>>(), (1..=100).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_answer_holds_up_no_other() {
     let agent = Agent::start();
     let answers = blocking(&agent.socket, |socket| {

@@ -1,11 +1,8 @@
-//! Frames: lengths bounded before anything is allocated, buffers wiped after use.
-
-use std::io;
+//! Requests and answers as the bodies of frames.
 
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroize;
 
-use super::{Failure, FailureCode, Reply, Request};
+use super::{Failure, FailureCode, Outgoing, Reply, Request};
 use crate::plain;
 
 /// The version of the protocol that this build speaks.
@@ -75,135 +72,6 @@ pub fn decode_answer(body: &[u8]) -> Result<(u64, Answer), FrameError> {
     }
 }
 
-/// Bytes that have arrived and are not read yet. Grows with the bytes that come, never by what a length announces.
-#[derive(Debug)]
-pub struct Incoming {
-    bytes: Vec<u8>,
-    /// The unread bytes are those in `start..end`.
-    start: usize,
-    end: usize,
-    most: usize,
-}
-
-impl Incoming {
-    /// For frames of at most `most` bytes.
-    pub fn new(most: usize) -> Self {
-        Self { bytes: Vec::new(), start: 0, end: 0, most }
-    }
-
-    /// Room for the next read; never empty. Tell [`Self::received`] how much of it was filled.
-    pub fn room(&mut self) -> &mut [u8] {
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-        }
-        if self.end == self.bytes.len() {
-            if self.start > 0 {
-                self.bytes.copy_within(self.start..self.end, 0);
-                let kept = self.end - self.start;
-                self.bytes[kept..].zeroize();
-                (self.start, self.end) = (0, kept);
-            } else {
-                // A complete frame is read before more room is asked for, so doubling ends below twice the longest frame.
-                let length = (self.bytes.len() * 2).max(FIRST_ROOM);
-                grow(&mut self.bytes, length);
-                self.bytes.resize(length, 0);
-            }
-        }
-        &mut self.bytes[self.end..]
-    }
-
-    /// Counts `count` bytes of [`Self::room`] as received.
-    pub fn received(&mut self, count: usize) {
-        self.end = (self.end + count).min(self.bytes.len());
-    }
-
-    /// Reads the next complete frame's body with `read` and wipes it; none if more bytes have to come first.
-    ///
-    /// # Errors
-    /// [`FrameError::TooLong`] as soon as a length beyond the bound is announced.
-    pub fn next<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> Result<Option<T>, FrameError> {
-        let unread = &self.bytes[self.start..self.end];
-        let Some((prefix, rest)) = unread.split_first_chunk::<PREFIX>() else { return Ok(None) };
-        let length = usize::try_from(u32::from_be_bytes(*prefix)).unwrap_or(usize::MAX);
-        if length > self.most {
-            return Err(FrameError::TooLong { length, most: self.most });
-        }
-        let Some(body) = rest.get(..length) else { return Ok(None) };
-        let value = read(body);
-        let next = self.start + PREFIX + length;
-        self.bytes[self.start..next].zeroize();
-        self.start = next;
-        Ok(Some(value))
-    }
-
-    /// Whether a frame has begun that is not complete.
-    pub fn is_inside_frame(&self) -> bool {
-        self.start != self.end
-    }
-
-    /// Gives back memory that a long frame needed, if nothing is unread.
-    pub fn shrink(&mut self) {
-        if self.start == self.end && self.bytes.len() > KEPT_ROOM {
-            *self = Self::new(self.most);
-        }
-    }
-}
-
-impl Drop for Incoming {
-    fn drop(&mut self) {
-        // What was read is wiped already.
-        self.bytes[self.start..self.end].zeroize();
-    }
-}
-
-/// Frames on their way out, wiped once they are sent.
-#[derive(Debug, Default)]
-pub struct Outgoing {
-    bytes: Vec<u8>,
-    sent: usize,
-}
-
-impl Outgoing {
-    /// What is still to be sent.
-    pub fn unsent(&self) -> &[u8] {
-        &self.bytes[self.sent..]
-    }
-
-    /// Counts `count` bytes of [`Self::unsent`] as sent.
-    pub fn sent(&mut self, count: usize) {
-        self.sent = (self.sent + count).min(self.bytes.len());
-        if self.sent == self.bytes.len() {
-            self.bytes.as_mut_slice().zeroize();
-            self.bytes.clear();
-            self.sent = 0;
-            if self.bytes.capacity() > KEPT_ROOM {
-                self.bytes = Vec::new();
-            }
-        }
-    }
-
-    fn append(&mut self, body: &impl Serialize, most: usize) -> Result<(), FrameError> {
-        let start = self.bytes.len();
-        let mut appender = Appender { bytes: &mut self.bytes, limit: start + PREFIX + most };
-        appender.push(&[0; PREFIX]);
-        let written = body.serialize(&mut rmp_serde::Serializer::new(&mut appender).with_struct_map());
-        let length = self.bytes.len() - start - PREFIX;
-        if let (Ok(()), Ok(prefix)) = (written, u32::try_from(length)) {
-            self.bytes[start..start + PREFIX].copy_from_slice(&prefix.to_be_bytes());
-            return Ok(());
-        }
-        self.bytes[start..].zeroize();
-        self.bytes.truncate(start);
-        Err(FrameError::TooLong { length, most })
-    }
-}
-
-impl Drop for Outgoing {
-    fn drop(&mut self) {
-        self.bytes.as_mut_slice().zeroize();
-    }
-}
-
 /// Why bytes are no frame, or a value does not fit one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
@@ -266,44 +134,6 @@ struct Header {
     id: u64,
 }
 
-/// Appends to a buffer up to a limit, wiping what it leaves behind when it has to move.
-struct Appender<'a> {
-    bytes: &'a mut Vec<u8>,
-    limit: usize,
-}
-
-impl Appender<'_> {
-    fn push(&mut self, part: &[u8]) {
-        let needed = self.bytes.len() + part.len();
-        if needed > self.bytes.capacity() {
-            grow(self.bytes, needed.max(self.bytes.capacity() * 2).max(FIRST_ROOM));
-        }
-        self.bytes.extend_from_slice(part);
-    }
-}
-
-impl io::Write for Appender<'_> {
-    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + part.len() > self.limit {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.push(part);
-        Ok(part.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Moves the bytes to a greater allocation and wipes the old one, which a plain `Vec` would free as it is.
-fn grow(bytes: &mut Vec<u8>, capacity: usize) {
-    let mut greater = Vec::with_capacity(capacity);
-    greater.extend_from_slice(bytes);
-    bytes.as_mut_slice().zeroize();
-    *bytes = greater;
-}
-
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, rmp_serde::decode::Error> {
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(body);
     deserializer.set_max_depth(MAX_DEPTH);
@@ -327,15 +157,6 @@ fn failure(code: FailureCode, message: String) -> Failure {
     Failure { code, message, hint: None, steps: Vec::new() }
 }
 
-/// The length before each frame, in bytes.
-const PREFIX: usize = 4;
-
-/// The room a connection starts with: most requests and answers fit.
-const FIRST_ROOM: usize = 2 * 1024;
-
-/// More room than this is given back once a frame is dealt with, so that one long frame does not cost memory for a connection's life.
-const KEPT_ROOM: usize = 16 * 1024;
-
 /// How deeply a message may nest; the deepest has half of it. A recursion that a client drives must not reach the end of the stack.
 const MAX_DEPTH: usize = 16;
 
@@ -350,7 +171,7 @@ mod tests {
         app::AppName,
         kind::Kind,
         lease::Expiry,
-        protocol::{Delivered, LeaseFacts},
+        protocol::{Delivered, Incoming, LeaseFacts},
         time::Timestamp,
         token::ApiToken,
     };
@@ -449,51 +270,6 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_is_read_when_its_last_byte_is_there() {
-        let bytes = bytes_of(|outgoing| encode_request(outgoing, 1, &get()).unwrap());
-        let mut incoming = Incoming::new(MAX_REQUEST);
-        for (index, byte) in bytes.iter().enumerate() {
-            assert!(incoming.next(decode_request).unwrap().is_none(), "after {index} bytes");
-            incoming.room()[0] = *byte;
-            incoming.received(1);
-        }
-        assert!(incoming.next(decode_request).unwrap().unwrap().is_ok());
-        assert!(!incoming.is_inside_frame());
-    }
-
-    #[test]
-    fn an_announced_length_costs_nothing_and_a_long_one_is_refused() {
-        let mut incoming = arrived(MAX_REQUEST, &u32::try_from(MAX_REQUEST).unwrap().to_be_bytes());
-        assert!(incoming.next(decode_request).unwrap().is_none());
-        assert_eq!(incoming.bytes.len(), FIRST_ROOM);
-        let mut incoming = arrived(MAX_REQUEST, &[0xff; 4]);
-        assert!(matches!(incoming.next(decode_request), Err(FrameError::TooLong { length: 0xffff_ffff, .. })));
-    }
-
-    #[test]
-    fn room_stays_below_twice_the_longest_frame() {
-        let longest = vec![0; MAX_REQUEST];
-        let frame = [&u32::try_from(MAX_REQUEST).unwrap().to_be_bytes()[..], &longest].concat();
-        let mut incoming = Incoming::new(MAX_REQUEST);
-        for _ in 0..3 {
-            for part in frame.chunks(1000) {
-                let mut rest = part;
-                while !rest.is_empty() {
-                    let room = incoming.room();
-                    let count = room.len().min(rest.len());
-                    room[..count].copy_from_slice(&rest[..count]);
-                    incoming.received(count);
-                    rest = &rest[count..];
-                    let _ = incoming.next(<[u8]>::len).unwrap();
-                }
-            }
-        }
-        assert!(incoming.bytes.len() <= 2 * MAX_REQUEST);
-        incoming.shrink();
-        assert_eq!(incoming.bytes.len(), 0);
-    }
-
-    #[test]
     fn what_is_no_request_gets_a_failure() {
         let named = |fields: &[(&str, u64)]| {
             rmp_serde::to_vec_named(&fields.iter().copied().collect::<std::collections::BTreeMap<_, _>>()).unwrap()
@@ -534,21 +310,5 @@ mod tests {
         let bytes = bytes_of(|outgoing| encode_answer(outgoing, 3, &Err(long)));
         let (id, answer) = arrived(MAX_ANSWER, &bytes).next(decode_answer).unwrap().unwrap().unwrap();
         assert_eq!((id, answer.unwrap_err().code), (3, FailureCode::Internal));
-    }
-
-    #[test]
-    fn sent_bytes_are_wiped() {
-        let mut outgoing = Outgoing::default();
-        encode_answer(&mut outgoing, 1, &Ok(token()));
-        let length = outgoing.unsent().len();
-        outgoing.sent(length - 1);
-        assert_eq!(outgoing.unsent().len(), 1);
-        outgoing.sent(1);
-        outgoing.bytes.resize(outgoing.bytes.capacity(), 0);
-        assert!(outgoing.bytes.iter().all(|byte| *byte == 0));
-
-        let mut incoming = arrived(MAX_ANSWER, &bytes_of(|outgoing| encode_answer(outgoing, 1, &Ok(token()))));
-        let _ = incoming.next(decode_answer).unwrap().unwrap().unwrap();
-        assert!(incoming.bytes.iter().all(|byte| *byte == 0));
     }
 }

@@ -45,10 +45,10 @@
 //! Within a version keys never change meaning. Replies and failures may grow new keys, which a client has to ignore; the agent refuses
 //! requests with keys or operations that it does not know, since doing less than was asked may hand out more than was meant.
 
+mod buffer;
 mod frame;
 mod message;
 
-pub use frame::{
-    Answer, FrameError, Incoming, MAX_ANSWER, MAX_REQUEST, Outgoing, VERSION, decode_answer, decode_request, encode_answer, encode_request,
-};
+pub use buffer::{Incoming, Outgoing};
+pub use frame::{Answer, FrameError, MAX_ANSWER, MAX_REQUEST, VERSION, decode_answer, decode_request, encode_answer, encode_request};
 pub use message::*;

@@ -1,5 +1,7 @@
 //! The command line: what can be typed, and the help that teaches it.
 
+mod help;
+
 use std::{ffi::OsString, time::Duration};
 
 use clap::{
@@ -13,7 +15,7 @@ use crate::{config::DurationText, kind::Kind, token::Fingerprint};
 ///
 /// Tokens are resolved by the agent if one runs (`flytoken agent`), else by the command itself.
 #[derive(Debug, PartialEq, Eq, Parser)]
-#[command(name = "flytoken", version, arg_required_else_help = true, max_term_width = 100, after_help = EXAMPLES, after_long_help = AFTER)]
+#[command(name = "flytoken", version, arg_required_else_help = true, max_term_width = 100, after_help = help::EXAMPLES, after_long_help = help::AFTER)]
 pub struct Cli {
     /// What applies to every command.
     #[command(flatten)]
@@ -67,43 +69,43 @@ pub enum LogForm {
 #[derive(Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Print a token
-    #[command(after_help = GET)]
+    #[command(after_help = help::GET)]
     Get(Get),
     /// Run a command with a token in its environment
-    #[command(after_help = EXEC)]
+    #[command(after_help = help::EXEC)]
     Exec(Exec),
     /// Print shell lines that put a token into the environment
-    #[command(after_help = ENV)]
+    #[command(after_help = help::ENV)]
     Env(Env),
     /// Keep a token by hand, for when no other source has one
-    #[command(after_help = SET)]
+    #[command(after_help = help::SET)]
     Set(Set),
     /// Forget the token kept by hand
-    #[command(after_help = UNSET)]
+    #[command(after_help = help::UNSET)]
     Unset(Unset),
     /// Obtain a newer token now
-    #[command(after_help = REFRESH)]
+    #[command(after_help = help::REFRESH)]
     Refresh(Refresh),
     /// Never hand out a token again
-    #[command(after_help = INVALIDATE)]
+    #[command(after_help = help::INVALIDATE)]
     Invalidate(Invalidate),
     /// Show how the last token was found, step by step
-    #[command(after_help = EXPLAIN)]
+    #[command(after_help = help::EXPLAIN)]
     Explain(Explain),
     /// Show how the agent, the login, the sources and the tokens are
-    #[command(after_help = STATUS)]
+    #[command(after_help = help::STATUS)]
     Status(Status),
     /// Run the agent in the foreground
-    #[command(after_help = AGENT)]
+    #[command(after_help = help::AGENT)]
     Agent,
     /// Show or check the configuration
-    #[command(after_help = CONFIG)]
+    #[command(after_help = help::CONFIG)]
     Config(Config),
     /// Print a completion script for a shell
-    #[command(after_help = COMPLETIONS)]
+    #[command(after_help = help::COMPLETIONS)]
     Completions(Completions),
     /// Show the whole chain at work in a throwaway home, with no account and no flyctl
-    #[command(after_help = DEMO)]
+    #[command(after_help = help::DEMO)]
     Demo,
 }
 
@@ -355,120 +357,6 @@ fn kinds() -> impl TypedValueParser<Value = Kind> {
 fn duration(text: &str) -> Result<Duration, String> {
     DurationText::parse(text).map(|text| text.0).map_err(|error| error.to_string())
 }
-
-const EXAMPLES: &str = "\
-Examples:
-  flytoken get my-app                          print a read-only token
-  flytoken exec --kind deploy -- fly deploy    deploy the app of ./fly.toml
-  flytoken agent &                             answer every tool from one place
-  flytoken explain my-app                      see where the last token came from
-  flytoken demo                                see it all, with no account";
-
-const AFTER: &str = "\
-Examples:
-  flytoken get my-app                          print a read-only token
-  flytoken exec --kind deploy -- fly deploy    deploy the app of ./fly.toml
-  flytoken agent &                             answer every tool from one place
-  flytoken explain my-app                      see where the last token came from
-  flytoken demo                                see it all, with no account
-
-Kinds: readonly (default), deploy, ssh, machine-exec, org, and login, the raw login.
-
-Variables: FLYTOKEN_CONFIG, FLYTOKEN_SOCKET, FLYTOKEN_PROFILE, FLY_APP; NO_COLOR turns colours off.
-
-Exit codes: 0 done; 1 defect; 2 usage; 3 no token; 4 denied by policy; 5 agent; 6 needs a person;
-7 misconfigured; 8 try again later. `exec`: 125 own failure, 126 not executable, 127 not found.";
-
-const GET: &str = "\
-Examples:
-  flytoken get my-app
-  flytoken get my-app --kind deploy --valid-for 30m
-  curl -H \"$(flytoken get my-app --header)\" https://api.machines.dev/v1/apps/my-app/machines
-  flytoken get --json | jq -r .expires_at      for the app of ./fly.toml";
-
-const EXEC: &str = "\
-The command gets FLY_API_TOKEN; FLY_ACCESS_TOKEN, which flyctl would prefer, FLY_AUTH_TOKEN and
-FLY_METRICS_TOKEN are removed. Its exit code is passed on; 125 is flytoken's own failure, 126 a
-command that cannot be executed, 127 one that is not found.
-
-Examples:
-  flytoken exec --kind deploy -- fly deploy
-  flytoken exec my-app -- fly status -a my-app
-  flytoken exec -a my-app --kind ssh -- fly ssh console";
-
-const ENV: &str = "\
-Examples:
-  eval \"$(flytoken env my-app)\"
-  flytoken env my-app --format fish | source
-  flytoken env my-app --kind deploy --format dotenv > .env";
-
-const SET: &str = "\
-The token is read from a hidden prompt, or from stdin; never from an argument, which every process
-of the machine could read.
-
-Examples:
-  flytoken set my-app
-  fly tokens create deploy -a my-app -x 24h | flytoken set my-app";
-
-const UNSET: &str = "\
-Examples:
-  flytoken unset my-app";
-
-const REFRESH: &str = "\
-Prints nothing on stdout: ask with `get`. Tokens handed out before stay valid until they expire.
-
-Examples:
-  flytoken refresh my-app
-  flytoken refresh my-app --kind deploy";
-
-const INVALIDATE: &str = "\
-The token is never handed out again, whatever remembers it. It stays valid at Fly until it expires
-or is revoked there.
-
-Examples:
-  flytoken invalidate my-app                          everything obtained so far
-  flytoken invalidate my-app --fingerprint 0123456789abcdef
-  echo \"$TOKEN\" | flytoken invalidate my-app --token-stdin";
-
-const EXPLAIN: &str = "\
-Asks nobody unless --resolve is given. Without an agent nothing is remembered between commands, so
-there is a resolution to show only with --resolve.
-
-Examples:
-  flytoken explain my-app
-  flytoken explain my-app --kind deploy --resolve";
-
-const STATUS: &str = "\
-Never shows a token, only fingerprints.
-
-Examples:
-  flytoken status
-  flytoken status --json | jq '.apps[].expires_at'";
-
-const AGENT: &str = "\
-Runs until Ctrl-C or SIGTERM, and logs to stderr. One agent runs per user and profile.
-
-Examples:
-  flytoken agent
-  flytoken agent --log json 2>> agent.log &";
-
-const CONFIG: &str = "\
-Examples:
-  $EDITOR \"$(flytoken config path)\"
-  flytoken config check
-  flytoken config show";
-
-const COMPLETIONS: &str = "\
-Examples:
-  flytoken completions bash > ~/.local/share/bash-completion/completions/flytoken
-  flytoken completions zsh > \"${fpath[1]}/_flytoken\"
-  flytoken completions fish > ~/.config/fish/completions/flytoken.fish";
-
-const DEMO: &str = "\
-Touches nothing of yours: home, socket and the `fly` command are made for it and removed.
-
-Examples:
-  flytoken demo";
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,115 @@
+//! What stands below the options of each command: the words that need room, and examples to copy.
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  flytoken get my-app                          print a read-only token
+  flytoken exec --kind deploy -- fly deploy    deploy the app of ./fly.toml
+  flytoken agent &                             answer every tool from one place
+  flytoken explain my-app                      see where the last token came from
+  flytoken demo                                see it all, with no account";
+
+pub(super) const AFTER: &str = "\
+Examples:
+  flytoken get my-app                          print a read-only token
+  flytoken exec --kind deploy -- fly deploy    deploy the app of ./fly.toml
+  flytoken agent &                             answer every tool from one place
+  flytoken explain my-app                      see where the last token came from
+  flytoken demo                                see it all, with no account
+
+Kinds: readonly (default), deploy, ssh, machine-exec, org, and login, the raw login.
+
+Variables: FLYTOKEN_CONFIG, FLYTOKEN_SOCKET, FLYTOKEN_PROFILE, FLY_APP; NO_COLOR turns colours off.
+
+Exit codes: 0 done; 1 defect; 2 usage; 3 no token; 4 denied by policy; 5 agent; 6 needs a person;
+7 misconfigured; 8 try again later. `exec`: 125 own failure, 126 not executable, 127 not found.";
+
+pub(super) const GET: &str = "\
+Examples:
+  flytoken get my-app
+  flytoken get my-app --kind deploy --valid-for 30m
+  curl -H \"$(flytoken get my-app --header)\" https://api.machines.dev/v1/apps/my-app/machines
+  flytoken get --json | jq -r .expires_at      for the app of ./fly.toml";
+
+pub(super) const EXEC: &str = "\
+The command gets FLY_API_TOKEN; FLY_ACCESS_TOKEN, which flyctl would prefer, FLY_AUTH_TOKEN and
+FLY_METRICS_TOKEN are removed. Its exit code is passed on; 125 is flytoken's own failure, 126 a
+command that cannot be executed, 127 one that is not found.
+
+Examples:
+  flytoken exec --kind deploy -- fly deploy
+  flytoken exec my-app -- fly status -a my-app
+  flytoken exec -a my-app --kind ssh -- fly ssh console";
+
+pub(super) const ENV: &str = "\
+Examples:
+  eval \"$(flytoken env my-app)\"
+  flytoken env my-app --format fish | source
+  flytoken env my-app --kind deploy --format dotenv > .env";
+
+pub(super) const SET: &str = "\
+The token is read from a hidden prompt, or from stdin; never from an argument, which every process
+of the machine could read.
+
+Examples:
+  flytoken set my-app
+  fly tokens create deploy -a my-app -x 24h | flytoken set my-app";
+
+pub(super) const UNSET: &str = "\
+Examples:
+  flytoken unset my-app";
+
+pub(super) const REFRESH: &str = "\
+Prints nothing on stdout: ask with `get`. Tokens handed out before stay valid until they expire.
+
+Examples:
+  flytoken refresh my-app
+  flytoken refresh my-app --kind deploy";
+
+pub(super) const INVALIDATE: &str = "\
+The token is never handed out again, whatever remembers it. It stays valid at Fly until it expires
+or is revoked there.
+
+Examples:
+  flytoken invalidate my-app                          everything obtained so far
+  flytoken invalidate my-app --fingerprint 0123456789abcdef
+  echo \"$TOKEN\" | flytoken invalidate my-app --token-stdin";
+
+pub(super) const EXPLAIN: &str = "\
+Asks nobody unless --resolve is given. Without an agent nothing is remembered between commands, so
+there is a resolution to show only with --resolve.
+
+Examples:
+  flytoken explain my-app
+  flytoken explain my-app --kind deploy --resolve";
+
+pub(super) const STATUS: &str = "\
+Never shows a token, only fingerprints.
+
+Examples:
+  flytoken status
+  flytoken status --json | jq '.apps[].expires_at'";
+
+pub(super) const AGENT: &str = "\
+Runs until Ctrl-C or SIGTERM, and logs to stderr. One agent runs per user and profile.
+
+Examples:
+  flytoken agent
+  flytoken agent --log json 2>> agent.log &";
+
+pub(super) const CONFIG: &str = "\
+Examples:
+  $EDITOR \"$(flytoken config path)\"
+  flytoken config check
+  flytoken config show";
+
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  flytoken completions bash > ~/.local/share/bash-completion/completions/flytoken
+  flytoken completions zsh > \"${fpath[1]}/_flytoken\"
+  flytoken completions fish > ~/.config/fish/completions/flytoken.fish";
+
+pub(super) const DEMO: &str = "\
+Touches nothing of yours: home, socket and the `fly` command are made for it and removed.
+
+Examples:
+  flytoken demo";
