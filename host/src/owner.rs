@@ -127,6 +127,11 @@ impl<U: Upstream> Owners<U> {
         let _ = self.keeping.subscribe().wait_for(|keeping| *keeping == 0).await;
     }
 
+    /// Ends every owner, also one whose run is in flight.
+    pub fn close(&self) {
+        self.inboxes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// How many owners there are at the moment.
     pub fn count(&self) -> usize {
         self.inboxes.lock().unwrap_or_else(PoisonError::into_inner).len()

@@ -75,7 +75,8 @@ impl Core {
         }
     }
 
-    /// Waits until what was promised after an answer is done, for two seconds at most, and ends the watchers.
+    /// Waits until what was promised after an answer is done, for two seconds at most, and ends every task. The databases are free for
+    /// another process once this handle and its clones are gone.
     pub async fn shutdown(self) {
         let after = std::mem::take(&mut *lock(&self.inner.after));
         let settle = async {
@@ -84,7 +85,10 @@ impl Core {
         };
         // What is not kept by then costs one more question after the restart.
         let _ = tokio::time::timeout(SETTLE, settle).await;
-        lock(&self.inner.followers).abort_all();
+        self.inner.owners.close();
+        let mut followers = std::mem::take(&mut *lock(&self.inner.followers));
+        followers.shutdown().await;
+        self.inner.resolver.commands.close().await;
     }
 }
 

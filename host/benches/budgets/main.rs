@@ -1,0 +1,39 @@
+//! Every budget of flytoken as one line: budget, measured, ratio, and a reference measured in the same run.
+//!
+//! Not a test: a machine that is busy with something else is slow, and that is no defect. Medians, since one slow round says nothing.
+
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the machine's own clock")]
+#![expect(clippy::print_stdout, reason = "the table is what this program is for")]
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up has nothing to say")]
+
+mod agent;
+mod core;
+mod measure;
+mod process;
+mod sandbox;
+mod setting;
+mod tokens;
+
+use flytoken::command::{SUPERVISE, supervisor};
+
+use self::measure::Table;
+
+fn main() {
+    let arguments: Vec<_> = std::env::args().collect();
+    if let [_, word, socket] = arguments.as_slice()
+        && word == agent::ECHO
+    {
+        return agent::echo(socket);
+    }
+    // The core of this process starts its supervisors from this program.
+    if arguments.get(1).is_some_and(|word| word == SUPERVISE) {
+        supervisor::main();
+        return;
+    }
+    let table = Table::begin();
+    tokens::run(&table);
+    sandbox::run(&table);
+    core::run(&table);
+    agent::run(&table);
+    process::run(&table);
+}
