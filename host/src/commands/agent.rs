@@ -2,10 +2,14 @@
 
 use std::io;
 
-use tokio::net::UnixListener;
+use tokio::{net::UnixListener, runtime::Handle};
 use tracing::Level;
 
-use super::{Context, failure, local};
+use super::{
+    Context, failure,
+    local::{self, Served},
+    unexpected_end,
+};
 use crate::{
     agent::{Endpoint, harden, serve, stop_signal},
     core::Mode,
@@ -19,13 +23,18 @@ pub(super) fn run(context: &Context) -> Result<(), Failure> {
     let socket = socket.ok_or_else(|| failure(FailureCode::Misconfigured, "there is no place for the agent's socket", PLACE))?;
     // Before anything slow: whoever connects from now on waits for the answer rather than going without the agent.
     let (endpoint, listener) = Endpoint::claim(socket)?;
-    let runtime = local::agent_runtime()?;
-    let served = runtime.block_on(answer(context, &endpoint, listener));
+    let runtime = local::core_runtime()?;
+    let served = local::connections_runtime()?.block_on(answer(context, runtime.handle(), &endpoint, listener));
     runtime.shutdown_background();
     served
 }
 
-async fn answer(context: &Context, endpoint: &Endpoint, listener: std::os::unix::net::UnixListener) -> Result<(), Failure> {
+async fn answer(
+    context: &Context,
+    runtime: &Handle,
+    endpoint: &Endpoint,
+    listener: std::os::unix::net::UnixListener,
+) -> Result<(), Failure> {
     let exhausted = |cause: io::Error| {
         failure(FailureCode::Agent, format!("the agent cannot listen: {cause}"), "see that the system has descriptors left")
     };
@@ -33,12 +42,13 @@ async fn answer(context: &Context, endpoint: &Endpoint, listener: std::os::unix:
     let stop = stop_signal().map_err(exhausted)?;
     tokio::pin!(stop);
     let core = tokio::select! {
-        started = local::start(context, Mode::Agent) => started?,
+        started = runtime.spawn(local::start(context, Mode::Agent)) => started.map_err(|_| unexpected_end())??,
         () = &mut stop => return Ok(()),
     };
     context.output.say(&format!("flytoken agent: listening on {}", endpoint.socket().display()));
-    serve(listener, core.clone(), stop).await;
-    core.shutdown().await;
+    serve(listener, Served { core: core.clone(), runtime: runtime.clone() }, stop).await;
+    // What still has to be kept runs on the core's own threads.
+    let _ = runtime.spawn(core.shutdown()).await;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::{future::Future, io, sync::Arc};
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tracing::Level;
 
 use super::Context;
@@ -40,22 +40,44 @@ impl Local {
     }
 }
 
-impl Answers for Core {
+/// A core at work on a runtime of its own, as the agent's connections see it.
+///
+/// Connections live on one thread that does nothing but read, look into the cache and write: a source at work, or a disk that syncs, holds
+/// up no cached answer.
+#[derive(Clone)]
+pub(super) struct Served {
+    pub(super) core: Core,
+    pub(super) runtime: Handle,
+}
+
+impl Answers for Served {
     fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send + 'static {
-        let core = self.clone();
-        async move { Self::answer(&core, request).await }
+        let at_once = self.core.at_once(&request).map(Ok);
+        let Self { core, runtime } = self.clone();
+        async move {
+            if let Some(answer) = at_once {
+                return answer;
+            }
+            let answering = runtime.spawn(async move { core.answer(request).await });
+            answering.await.unwrap_or_else(|_| Err(super::unexpected_end()))
+        }
     }
 }
 
-/// The agent's runtime: two threads, so that a source at work holds up no cached answer.
-pub(super) fn agent_runtime() -> Result<Runtime, Failure> {
+/// The core's runtime: two threads, so that one source at work leaves room for another.
+pub(super) fn core_runtime() -> Result<Runtime, Failure> {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(|cause| no_runtime(&cause))
 }
 
+/// The runtime of the agent's connections: this thread.
+pub(super) fn connections_runtime() -> Result<Runtime, Failure> {
+    Builder::new_current_thread().enable_all().build().map_err(|cause| no_runtime(&cause))
+}
+
 /// Starts a core.
-pub(super) async fn start(context: &Context, mode: Mode) -> Result<Core, Failure> {
+pub(super) fn start(context: &Context, mode: Mode) -> impl Future<Output = Result<Core, Failure>> + Send + 'static {
     let setup = Setup { clock: Arc::clone(&context.clock), environment: context.environment.clone(), paths: context.paths.clone(), mode };
-    Core::start(setup).await
+    Core::start(setup)
 }
 
 /// Begins to log from `usual` on, or from further down if the user wants to hear more.

@@ -151,5 +151,10 @@ fn unexpected() -> Failure {
     )
 }
 
+/// A defect: the work on an answer ended without one.
+fn unexpected_end() -> Failure {
+    failure(FailureCode::Internal, "flytoken failed while it worked on the answer", "this is a defect of flytoken; try again")
+}
+
 /// Where an administrator's files lie. Not a variable: no user's environment may move it.
 const SYSTEM_FOLDER: &str = "/etc/flytoken";

@@ -17,7 +17,13 @@ impl Core {
     /// A token for one app and kind. A fresh cached lease is answered at once, without a lock held or a task asked.
     pub(super) async fn get(&self, key: Key, valid_for: Option<Duration>) -> Result<Reply, Failure> {
         let cached = self.lease(&key, valid_for).await?;
-        Ok(Reply::Token(Delivered { token: Arc::clone(&cached.lease.token), facts: cached.facts(&key) }))
+        Ok(delivered(&key, &cached))
+    }
+
+    /// The cached token, if nothing has to be done about it.
+    pub(super) fn cached(&self, key: &Key) -> Option<Reply> {
+        let cached = self.inner.resolver.cache.find(key).filter(|cached| self.state(cached) == LeaseState::Fresh)?;
+        Some(delivered(key, &cached))
     }
 
     /// The lease that answers now.
@@ -86,6 +92,10 @@ impl Core {
         let needed = self.inner.resolver.clock.now().after(valid_for);
         cached.end.is_none_or(|end| end >= needed) || cached.lease.expiry.at().is_none_or(|end| end >= needed)
     }
+}
+
+fn delivered(key: &Key, cached: &Cached) -> Reply {
+    Reply::Token(Delivered { token: Arc::clone(&cached.lease.token), facts: cached.facts(key) })
 }
 
 fn too_short(key: &Key, valid_for: Duration) -> Failure {
