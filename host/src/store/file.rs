@@ -309,4 +309,4 @@ const SCHEMA_FACT: &str = "schema";
 const KEY_FACT: &str = "key";
 
 /// What redb may keep of a file in memory. Its default is 1 GiB; ten thousand leases fit into this.
-const CACHE_BYTES: usize = 8 << 20;
+const CACHE_BYTES: usize = 2 << 20;
