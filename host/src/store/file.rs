@@ -308,5 +308,6 @@ const FACTS: TableDefinition<&str, &[u8]> = TableDefinition::new("flytoken");
 const SCHEMA_FACT: &str = "schema";
 const KEY_FACT: &str = "key";
 
-/// What redb may keep of a file in memory. Its default is 1 GiB; ten thousand leases fit into this.
+/// What redb may keep of a file in memory: the pages of about five hundred leases. Its default is 1 GiB, and what is asked for often is in our
+/// own cache anyway.
 const CACHE_BYTES: usize = 2 << 20;
