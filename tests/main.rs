@@ -10,4 +10,5 @@
 mod harness;
 
 mod commands;
+mod kinds;
 mod sources;

@@ -42,6 +42,27 @@ impl Fly {
         }
     }
 
+    /// Has every mint wait from now on until [`Fly::lets_go`].
+    pub(crate) fn holds(&self) {
+        let _ = fs::remove_file(self.folder.join("gate"));
+        self.says(&format!("while [ ! -e \"$notes/gate\" ]; do sleep 0.01; done\n{MINT}"));
+    }
+
+    /// Lets the mints that wait go on, and later ones run as they come.
+    pub(crate) fn lets_go(&self) {
+        fs::write(self.folder.join("gate"), "").unwrap();
+    }
+
+    /// Fails every mint from now on, with this on standard error.
+    pub(crate) fn fails(&self, error: &str) {
+        self.says(&format!("echo 'Error: {error}' >&2; exit 1\n"));
+    }
+
+    /// Mints from now on as it did at first.
+    pub(crate) fn recovers(&self) {
+        self.says(MINT);
+    }
+
     /// The arguments of every call so far.
     pub(crate) fn calls(&self) -> Vec<String> {
         fs::read_to_string(self.folder.join("calls")).unwrap_or_default().lines().map(str::to_owned).collect()

@@ -122,6 +122,18 @@ impl Home {
         ran
     }
 
+    /// What `get` with these arguments answers as JSON; fails unless there is a token.
+    pub(crate) fn get(&self, arguments: &[&str]) -> serde_json::Value {
+        let ran = self.run(&[&["get", "--json"], arguments].concat());
+        ran.ends_with(0);
+        ran.json()
+    }
+
+    /// How `app` was resolved last, by the agent.
+    pub(crate) fn explained(&self, app: &str) -> serde_json::Value {
+        self.run(&["explain", app, "--json"]).json()["resolution"].take()
+    }
+
     /// Starts the agent and waits until it listens.
     pub(crate) fn agent(&self) -> Agent {
         Agent::start(self)

@@ -10,7 +10,7 @@ pub(crate) use self::{
     agent::Agent,
     fly::Fly,
     home::{Home, Ran},
-    tokens::{Bundle, discharged, minted, organization, user_token},
+    tokens::{ACME, Bundle, discharged, minted, organization, user_token},
 };
 
 use std::time::{Duration, Instant};

@@ -59,6 +59,11 @@ impl Bundle {
         self.0.permissions().count() > 0 && self.0.permissions().all(|(_, macaroon)| macaroon.reads_only())
     }
 
+    /// The token in what a command printed as JSON.
+    pub(crate) fn answered(answer: &serde_json::Value) -> Self {
+        Self::of(answer["token"].as_str().unwrap())
+    }
+
     /// The one app that each permission token is limited to.
     pub(crate) fn app(&self) -> Option<u64> {
         let mut apps = self.0.permissions().map(|(_, macaroon)| macaroon.limited_to_apps().single());
