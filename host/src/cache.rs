@@ -37,6 +37,8 @@ pub struct Cached {
     pub hard: Option<Timestamp>,
     /// From here on it is not handed out; none if never.
     pub end: Option<Timestamp>,
+    /// How long its token is good for, also where that is longer than it is cached; none if for ever. An unknown expiry counts as `ttl`.
+    pub good_until: Option<Timestamp>,
 }
 
 /// What decides a lease's moments besides its own times.
@@ -55,12 +57,12 @@ pub struct Moments {
 impl Cached {
     /// Draws the moments of a checked lease.
     pub fn new(lease: Lease, fingerprint: Fingerprint, moments: Moments) -> Self {
-        let own_end = match lease.expiry {
+        let good_until = match lease.expiry {
             Expiry::At(at) => Some(at),
             Expiry::Unknown => Some(lease.provenance.obtained.after(moments.ttl)),
             Expiry::Never => None,
         };
-        let (soft, hard) = own_end.map_or((None, None), |end| {
+        let (soft, hard) = good_until.map_or((None, None), |end| {
             let lifetime = end.since(lease.provenance.obtained);
             let share = SOFT_SHARE.0 + moments.draw * (SOFT_SHARE.1 - SOFT_SHARE.0);
             let soft_floor = SOFT_LEAD.0.max(moments.p99 * 3);
@@ -68,11 +70,11 @@ impl Cached {
             let hard_lead = lifetime.mul_f64(HARD_SHARE).clamp(HARD_LEAD.0, HARD_LEAD.1);
             (Some(end.before(soft_lead.max(hard_lead))), Some(end.before(hard_lead)))
         });
-        let end = match (own_end, moments.at_most) {
+        let end = match (good_until, moments.at_most) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (end, None) | (None, end) => end,
         };
-        Self { lease, fingerprint, soft, hard, end }
+        Self { lease, fingerprint, soft, hard, end, good_until }
     }
 
     /// Where in its life the lease is.
@@ -225,6 +227,7 @@ mod tests {
         assert_eq!(never.state(obtained.after(Duration::from_hours(24 * 365 * 30))), LeaseState::Fresh);
         let bounded = Cached::new(lease("token", Expiry::Never, obtained), fingerprint, Moments { at_most: Some(obtained), ..moments });
         assert_eq!(bounded.state(obtained), LeaseState::Expired);
+        assert_eq!([unknown.good_until, never.good_until, bounded.good_until], [unknown.end, None, None]);
     }
 
     #[test]

@@ -90,7 +90,8 @@ impl Core {
 
     fn lasts(&self, cached: &Cached, valid_for: Duration) -> bool {
         let needed = self.inner.resolver.clock.now().after(valid_for);
-        cached.end.is_none_or(|end| end >= needed) || cached.lease.expiry.at().is_none_or(|end| end >= needed)
+        // Not the end in the cache: a manual token leaves it earlier, and is good for as long as before when it comes back.
+        cached.good_until.is_none_or(|end| end >= needed)
     }
 }
 
