@@ -11,4 +11,5 @@ mod harness;
 
 mod commands;
 mod kinds;
+mod renewal;
 mod sources;
