@@ -29,19 +29,33 @@ pub struct Tombstones {
 
 #[derive(Default)]
 struct Graves {
-    tokens: HashMap<(AppName, Fingerprint), TokenGrave>,
+    tokens: HashMap<Rejected, TokenGrave>,
     cutoffs: HashMap<Key, Cutoff>,
 }
 
-/// One rejected token.
+/// One token that was rejected for one kind, or for all. A token may be rejected for several kinds, one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Rejected {
+    app: AppName,
+    fingerprint: Fingerprint,
+    kind: Option<Kind>,
+}
+
+impl Rejected {
+    /// What its record is called.
+    fn record(&self) -> String {
+        let Self { app, fingerprint, kind } = self;
+        kind.map_or_else(|| format!("token/{app}/{fingerprint}"), |kind| format!("token/{app}/{fingerprint}/{kind}"))
+    }
+}
+
+/// Since when a token is rejected, and for how long.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct TokenGrave {
     /// When it was rejected.
     at: Timestamp,
     /// From here on the token is dead by itself and the tombstone can go.
     until: Timestamp,
-    /// One kind, or all.
-    kind: Option<Kind>,
 }
 
 /// Everything obtained up to a moment.
@@ -94,7 +108,7 @@ impl Tombstones {
         let mut over = Vec::new();
         for (name, bytes) in self.store.kept().scan(Table::Tombstones, "")? {
             match parse(&name, &bytes) {
-                Some(Grave::Token(app, fingerprint, grave)) if grave.until > now => drop(graves.tokens.insert((app, fingerprint), grave)),
+                Some(Grave::Token(rejected, grave)) if grave.until > now => drop(graves.tokens.insert(rejected, grave)),
                 Some(Grave::Cutoff(key, cutoff)) if now.since(cutoff.at) < LONGEST => drop(graves.cutoffs.insert(key, cutoff)),
                 _ => over.push(name),
             }
@@ -123,9 +137,10 @@ impl Tombstones {
             let mut graves = self.graves.write().unwrap_or_else(PoisonError::into_inner);
             for (fingerprint, end) in &burial.tokens {
                 let until = end.map_or_else(|| now.after(LONGEST), |end| end.after(MARGIN));
-                let grave = TokenGrave { at: now, until, kind: burial.kind };
-                graves.tokens.insert((burial.app.clone(), *fingerprint), grave);
-                records.push((format!("token/{}/{fingerprint}", burial.app), rmp_serde::to_vec_named(&grave).unwrap_or_default()));
+                let grave = TokenGrave { at: now, until };
+                let rejected = Rejected { app: burial.app.clone(), fingerprint: *fingerprint, kind: burial.kind };
+                records.push((rejected.record(), rmp_serde::to_vec_named(&grave).unwrap_or_default()));
+                graves.tokens.insert(rejected, grave);
             }
             for kind in burial.cutoff.into_iter().flat_map(|_| Kind::ALL).filter(|kind| burial.kind.is_none_or(|wanted| wanted == *kind)) {
                 let cutoff = Cutoff { at: now, sequence: burial.cutoff.unwrap_or(0) };
@@ -147,10 +162,21 @@ impl Tombstones {
     /// # Errors
     /// When the disk fails; the tombstone then stays.
     pub fn raise(&self, app: &AppName, fingerprint: Fingerprint) -> Result<(), StoreError> {
-        let known = self.graves.read().unwrap_or_else(PoisonError::into_inner).tokens.contains_key(&(app.clone(), fingerprint));
-        if known {
-            self.store.kept().remove(Table::Tombstones, &format!("token/{app}/{fingerprint}"))?;
-            self.graves.write().unwrap_or_else(PoisonError::into_inner).tokens.remove(&(app.clone(), fingerprint));
+        let is_meant = |rejected: &Rejected| rejected.app == *app && rejected.fingerprint == fingerprint;
+        let known: Vec<Rejected> = self
+            .graves
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .tokens
+            .keys()
+            .filter(|rejected| is_meant(rejected))
+            .cloned()
+            .collect();
+        if !known.is_empty() {
+            self.store.kept().transaction(|changes| {
+                known.iter().try_for_each(|rejected| changes.remove(Table::Tombstones, &rejected.record()).map(drop))
+            })?;
+            self.graves.write().unwrap_or_else(PoisonError::into_inner).tokens.retain(|rejected, _| !is_meant(rejected));
         }
         Ok(())
     }
@@ -182,13 +208,15 @@ impl Tombstones {
 }
 
 impl Graves {
+    /// The newer of the tombstones for this kind and for all.
     fn grave(&self, key: &Key, fingerprint: Fingerprint) -> Option<&TokenGrave> {
-        self.tokens.get(&(key.app.clone(), fingerprint)).filter(|grave| grave.kind.is_none_or(|kind| kind == key.kind))
+        let of = |kind| self.tokens.get(&Rejected { app: key.app.clone(), fingerprint, kind });
+        [of(None), of(Some(key.kind))].into_iter().flatten().max_by_key(|grave| grave.at)
     }
 }
 
 enum Grave {
-    Token(AppName, Fingerprint, TokenGrave),
+    Token(Rejected, TokenGrave),
     Cutoff(Key, Cutoff),
 }
 
@@ -196,7 +224,11 @@ fn parse(name: &str, bytes: &[u8]) -> Option<Grave> {
     let mut parts = name.splitn(3, '/');
     let (what, app, rest) = (parts.next()?, AppName::parse(parts.next()?).ok()?, parts.next()?);
     match what {
-        "token" => Some(Grave::Token(app, rest.parse().ok()?, rmp_serde::from_slice(bytes).ok()?)),
+        "token" => {
+            let (fingerprint, kind) = rest.split_once('/').map_or((rest, None), |(fingerprint, kind)| (fingerprint, Some(kind)));
+            let kind = kind.map(str::parse).transpose().ok()?;
+            Some(Grave::Token(Rejected { app, fingerprint: fingerprint.parse().ok()?, kind }, rmp_serde::from_slice(bytes).ok()?))
+        }
         "cutoff" => Some(Grave::Cutoff(Key { app, kind: rest.parse().ok()? }, rmp_serde::from_slice(bytes).ok()?)),
         _ => None,
     }
@@ -210,3 +242,75 @@ const MARGIN: Duration = Duration::from_hours(1);
 
 /// How long a tombstone is kept when nobody knows the token's end.
 const LONGEST: Duration = Duration::from_hours(24 * 400);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        lease::Expiry,
+        system::Clock,
+        test_support::{TestClock, lease, timestamp},
+    };
+
+    const REJECTED: &str = "00000000000000aa";
+
+    fn store() -> Arc<Store> {
+        let clock: Arc<dyn Clock> = TestClock::at(timestamp(1_000));
+        Arc::new(Store::memory(&clock).unwrap())
+    }
+
+    fn key(kind: Kind) -> Key {
+        Key { app: AppName::parse("web").unwrap(), kind }
+    }
+
+    fn reject(tombstones: &Tombstones, kind: Option<Kind>, now: Timestamp) {
+        let tokens = vec![(REJECTED.parse().unwrap(), None)];
+        tombstones.bury(&Burial { app: key(Kind::Readonly).app, kind, tokens, cutoff: None }, now).unwrap();
+    }
+
+    fn dead(tombstones: &Tombstones) -> Vec<Kind> {
+        let lease = lease("token", Expiry::Never, timestamp(1_000));
+        let is_dead = |kind: &Kind| tombstones.of_remembered(&key(*kind), &lease, REJECTED.parse().unwrap()) == Verdict::Dead;
+        Kind::ALL.into_iter().filter(is_dead).collect()
+    }
+
+    #[test]
+    fn a_token_may_be_rejected_for_several_kinds_and_all_of_them_outlive_the_process() {
+        let (store, now) = (store(), timestamp(1_000));
+        let tombstones = Tombstones::open(Arc::clone(&store), now).unwrap();
+        reject(&tombstones, Some(Kind::Readonly), now);
+        reject(&tombstones, Some(Kind::Deploy), now);
+        assert_eq!(dead(&tombstones), [Kind::Readonly, Kind::Deploy]);
+        assert_eq!(dead(&Tombstones::open(store, now).unwrap()), [Kind::Readonly, Kind::Deploy]);
+    }
+
+    #[test]
+    fn a_token_that_is_set_anew_is_raised_for_every_kind() {
+        let (store, now) = (store(), timestamp(1_000));
+        let tombstones = Tombstones::open(Arc::clone(&store), now).unwrap();
+        reject(&tombstones, Some(Kind::Ssh), now);
+        reject(&tombstones, None, now);
+        assert_eq!(dead(&tombstones), Kind::ALL);
+        tombstones.raise(&key(Kind::Readonly).app, REJECTED.parse().unwrap()).unwrap();
+        assert_eq!(dead(&tombstones), []);
+        assert_eq!(dead(&Tombstones::open(store, now).unwrap()), []);
+    }
+
+    #[test]
+    fn a_live_source_is_believed_again_a_minute_after_the_last_rejection() {
+        let now = timestamp(1_000);
+        let tombstones = Tombstones::open(store(), now).unwrap();
+        reject(&tombstones, None, now);
+        reject(&tombstones, Some(Kind::Readonly), timestamp(1_030));
+        let lease = lease("token", Expiry::Never, now);
+        let verdict = |kind, seconds| tombstones.of_live(&key(kind), &lease, REJECTED.parse().unwrap(), timestamp(seconds));
+        for (kind, seconds, expected) in [
+            (Kind::Deploy, 1_059, Verdict::Dead),
+            (Kind::Deploy, 1_060, Verdict::Alive),
+            (Kind::Readonly, 1_089, Verdict::Dead),
+            (Kind::Readonly, 1_090, Verdict::Alive),
+        ] {
+            assert_eq!(verdict(kind, seconds), expected, "{kind} at {seconds}");
+        }
+    }
+}
