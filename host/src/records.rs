@@ -37,6 +37,14 @@ impl Record {
         Self { resolver, key, grant, role, name }
     }
 
+    /// Whether anything lies in it, be it something that no longer counts.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn is_there(&self) -> Result<bool, StoreError> {
+        Ok(self.database().load(self.table(), &self.name)?.is_some())
+    }
+
     fn database(&self) -> &Database {
         match self.grant {
             Records::Cache => self.resolver.store.cache(),

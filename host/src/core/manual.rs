@@ -12,6 +12,7 @@ use crate::{
     kind::Kind,
     lease::{Expiry, Lease, Provenance},
     protocol::{Failure, FailureCode, Reply},
+    records::Record,
     refusal::Refusal,
     runtime::{BrokeKind, Refused},
     sources::Source,
@@ -65,7 +66,13 @@ impl Core {
         let keeper = self.manual_keeper(&app)?;
         let Ok(loaded) = &keeper.loaded else { return Err(no_keeper(keeper.status().problem)) };
         let (call, request) = keep::prepare(resolver, &keeper, &key);
-        let existed = call.records.as_ref().is_none_or(|_| true);
+        let existed = match keeper.config.grants.records {
+            Some(grant) => Record::new(Arc::clone(resolver), &keeper.config.name, keeper.config.role, grant, key)
+                .is_there()
+                .map_err(|error| super::storage_failed("the token was not forgotten", &error))?,
+            // It keeps its tokens elsewhere: that it forgets is all that can be told of it.
+            None => true,
+        };
         loaded.forget(call, request).await.map_err(|refused| not_kept(&refused))?;
         self.drop_manual(&app, &keeper);
         Ok(Reply::Unset { existed })
