@@ -52,7 +52,8 @@ pub fn check(lease: Lease, wanted: &Wanted<'_>) -> Result<Checked, Refusal> {
         return Err(ended("the lease has expired".into(), &lease));
     }
     let bundle = Bundle::parse(lease.token.expose()).and_then(|bundle| bundle.check().map(|()| bundle));
-    let bundle = bundle.map_err(|error| Refusal::Misconfigured(format!("what it gave is no token: {error}")))?;
+    let what = if wanted.manual { "it" } else { "what it gave" };
+    let bundle = bundle.map_err(|error| Refusal::Misconfigured(format!("{what} is no token: {error}")))?;
     if wanted.manual || wanted.key.kind == Kind::Login { as_it_is(lease, &bundle, wanted) } else { selected(lease, &bundle, wanted) }
 }
 
