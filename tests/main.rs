@@ -10,6 +10,8 @@
 mod harness;
 
 mod commands;
+mod invalidate;
 mod kinds;
+mod manual;
 mod renewal;
 mod sources;
