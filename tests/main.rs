@@ -9,9 +9,11 @@
 
 mod harness;
 
+mod apps;
 mod commands;
 mod invalidate;
 mod kinds;
 mod manual;
+mod output;
 mod renewal;
 mod sources;
