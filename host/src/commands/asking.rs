@@ -1,9 +1,12 @@
 //! Who answers a command's request: the agent, or a core in this process.
 
-use super::{Context, failure, local::Local};
+use tokio::time::Instant;
+
+use super::{Context, failure, local::Local, turn::Turn};
 use crate::{
     cli::AgentUse,
     client::{self, ClientError},
+    core::PATIENCE,
     protocol::{Failure, FailureCode, Reply, Request},
 };
 
@@ -14,16 +17,25 @@ impl Context {
         if let Some(reply) = self.ask_agent(&request)? {
             return Ok(reply);
         }
-        if let Err(failure) = self.start_local() {
-            // An agent may have come up in between and taken the databases.
-            if failure.code == FailureCode::Agent
-                && let Some(reply) = self.ask_agent(&request)?
-            {
-                return Ok(reply);
-            }
-            return Err(failure);
+        let deadline = Instant::now() + PATIENCE;
+        let turn = Turn::take(self.paths.state(), &request)?;
+        // An agent may have come up while others had their turn.
+        if turn.is_some()
+            && let Some(reply) = self.ask_agent(&request)?
+        {
+            return Ok(reply);
         }
-        self.local.borrow().as_ref().map_or_else(|| Err(super::unexpected()), |local| local.answer(request))
+        let local = match Local::start(self, turn) {
+            Ok(local) => local,
+            Err(failure) => {
+                // Or right now, and taken the databases.
+                let agents = if failure.code == FailureCode::Agent { self.ask_agent(&request)? } else { None };
+                return agents.ok_or(failure);
+            }
+        };
+        let answer = local.answer(request, deadline);
+        self.local.replace(Some(local));
+        answer
     }
 
     /// The agent's answer; none if there is no agent, or it is not to be asked.
@@ -52,14 +64,6 @@ impl Context {
         if let Some(local) = self.local.take() {
             local.settle();
         }
-    }
-
-    fn start_local(&self) -> Result<(), Failure> {
-        if self.local.borrow().is_none() {
-            let local = Local::start(self)?;
-            self.local.replace(Some(local));
-        }
-        Ok(())
     }
 }
 

@@ -2,13 +2,16 @@
 
 use std::{future::Future, io, sync::Arc};
 
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    time::{Instant, timeout_at},
+};
 use tracing::Level;
 
-use super::Context;
+use super::{Context, turn::Turn};
 use crate::{
     agent::Answers,
-    core::{Core, Mode, Setup},
+    core::{Core, Mode, PATIENCE, Setup},
     output::init_log,
     protocol::{Answer, Failure, FailureCode, Reply, Request},
 };
@@ -17,19 +20,22 @@ use crate::{
 pub(super) struct Local {
     runtime: Runtime,
     core: Core,
+    /// Kept until what was obtained is remembered.
+    turn: Option<Turn>,
 }
 
 impl Local {
-    /// Starts a core for one request.
-    pub(super) fn start(context: &Context) -> Result<Self, Failure> {
+    /// Starts a core for one request, in the turn that the request needs.
+    pub(super) fn start(context: &Context, turn: Option<Turn>) -> Result<Self, Failure> {
         begin_log(context, Level::WARN);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|cause| no_runtime(&cause))?;
         let core = runtime.block_on(start(context, Mode::OneShot))?;
-        Ok(Self { runtime, core })
+        Ok(Self { runtime, core, turn })
     }
 
-    pub(super) fn answer(&self, request: Request) -> Result<Reply, Failure> {
-        self.runtime.block_on(self.core.answer(request))
+    /// The answer, if it comes until `deadline`.
+    pub(super) fn answer(&self, request: Request, deadline: Instant) -> Result<Reply, Failure> {
+        self.runtime.block_on(async { timeout_at(deadline, self.core.answer(request)).await.unwrap_or_else(|_| Err(too_late())) })
     }
 
     /// Waits for what the core promised after its answer.
@@ -37,6 +43,7 @@ impl Local {
         self.runtime.block_on(self.core.shutdown());
         // A source that blocks a thread must not hold up a command that has its answer.
         self.runtime.shutdown_background();
+        drop(self.turn);
     }
 }
 
@@ -86,6 +93,10 @@ pub(super) fn begin_log(context: &Context, usual: Level) {
     let usual = levels.iter().position(|level| *level == usual).unwrap_or(0);
     let wanted = (usual + usize::from(context.global.verbose)).min(levels.len() - 1);
     init_log(context.global.log, levels[wanted], context.output.stderr_has_colours());
+}
+
+fn too_late() -> Failure {
+    super::failure(FailureCode::TryAgain, format!("no source answered within {} s", PATIENCE.as_secs()), "try again in a moment")
 }
 
 fn no_runtime(cause: &io::Error) -> Failure {

@@ -16,6 +16,7 @@ mod quick;
 mod refresh;
 mod set;
 mod status;
+mod turn;
 mod unset;
 
 use std::{cell::RefCell, ffi::OsString, path::Path, process::ExitCode, sync::Arc};

@@ -109,4 +109,4 @@ fn too_short(key: &Key, valid_for: Duration) -> Failure {
 }
 
 /// How long a request waits for its answer, whatever it waits for: sources, permits, other requests.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);

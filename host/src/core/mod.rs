@@ -11,7 +11,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 
-pub use self::start::{Mode, Setup};
+pub use self::{
+    get::PATIENCE,
+    start::{Mode, Setup},
+};
 use crate::{
     cache::Key,
     owner::Owners,

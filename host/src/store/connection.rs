@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use redb::{ReadTransaction, ReadableDatabase, WriteTransaction};
@@ -90,6 +91,7 @@ impl Connection {
         let reach = match hold {
             Hold::Held(patience) => {
                 let lock = LockFile::lock_within(&lock, patience).map_err(Trouble::Lock)?;
+                lock.say_kept();
                 Reach::Held { file, open: RwLock::new(None), _lock: lock }
             }
             Hold::PerOperation(patience) => Reach::PerOperation { file, lock, patience, turn: Mutex::new(()) },
@@ -266,11 +268,20 @@ impl Connection {
     }
 }
 
-/// Waits until no other thread and no other process is at the database.
-fn take_turn<'a>(lock: &std::path::Path, patience: Patience, turn: &'a Mutex<()>) -> Result<(MutexGuard<'a, ()>, LockFile), LockError> {
+/// Waits until no other thread and no other process is at the database; not for a process that holds it for as long as it lives.
+fn take_turn<'a>(path: &std::path::Path, patience: Patience, turn: &'a Mutex<()>) -> Result<(MutexGuard<'a, ()>, LockFile), LockError> {
     let turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-    LockFile::lock_within(lock, patience).map(|lock| (turn, lock))
+    let lock = match LockFile::lock_within(path, patience.at_most(GLANCE)) {
+        Err(LockError::Busy { .. }) if !LockFile::is_kept(path) => LockFile::lock_within(path, patience),
+        taken => taken,
+    }?;
+    lock.say_brief();
+    Ok((turn, lock))
 }
+
+/// How long a lock has to be found taken before it is believed to be kept: what its last but one holder said may still be there while
+/// the next one takes it back.
+const GLANCE: Duration = Duration::from_millis(250);
 
 /// How many unread notices are remembered.
 const MOST_NOTICES: usize = 16;

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io::Write,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::Duration,
@@ -18,7 +19,7 @@ use super::private::{self, Access, Exposure, PrivateFileError};
 pub struct LockFile {
     path: PathBuf,
     // Closing the descriptor is what unlocks.
-    _file: File,
+    file: File,
 }
 
 impl LockFile {
@@ -31,7 +32,7 @@ impl LockFile {
             // Never absent: it is made if it is missing.
             let Some(file) = private::open(path, Access::WriteOrCreate, Exposure::Tighten)? else { return Ok(None) };
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) if is_at(&file, path) => return Ok(Some(Self { path: path.into(), _file: file })),
+                Ok(()) if is_at(&file, path) => return Ok(Some(Self { path: path.into(), file })),
                 // Its last holder discarded the file between our opening and locking it: nobody else would meet us at this one.
                 Ok(()) | Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
@@ -61,6 +62,33 @@ impl LockFile {
         }
     }
 
+    /// As [`Self::lock_within`] on the file `name` in `directory`, which is made if it is missing.
+    ///
+    /// # Errors
+    /// As [`Self::lock_within`].
+    pub fn lock_in(directory: &Path, name: &str, patience: Patience) -> Result<Self, LockError> {
+        private::ensure_directory(directory)?;
+        Self::lock_within(&directory.join(name), patience)
+    }
+
+    /// Says in the file that this process keeps the lock for long, so that nobody waits for it in vain: see [`Self::is_kept`].
+    pub(super) fn say_kept(&self) {
+        // Where this fails, on a full disk say, others wait longer than they need to.
+        let _ = (&self.file).write_all(format!("{}\n", std::process::id()).as_bytes());
+    }
+
+    /// Takes back what a holder said that ended without doing so itself.
+    pub(super) fn say_brief(&self) {
+        if self.file.metadata().is_ok_and(|metadata| metadata.len() > 0) {
+            let _ = self.file.set_len(0);
+        }
+    }
+
+    /// Whether the lock's holder says that it keeps it for long. Means nothing while nobody holds the lock.
+    pub(super) fn is_kept(path: &Path) -> bool {
+        fs::symlink_metadata(path).is_ok_and(|metadata| metadata.len() > 0)
+    }
+
     /// Removes the file, then unlocks. For locks whose names come and go, such as one for each app.
     pub fn discard(self) {
         // A file that stays behind does no harm.
@@ -84,6 +112,11 @@ impl Patience {
     /// Waits at most `limit`, blocking the thread.
     pub fn of(limit: Duration) -> Self {
         Self { limit, sleep: std::thread::sleep }
+    }
+
+    /// The same way of waiting, for `limit` at most.
+    pub(super) fn at_most(self, limit: Duration) -> Self {
+        Self { limit: self.limit.min(limit), ..self }
     }
 
     /// Waits at most `limit`, sleeping in a way of the caller's own.
