@@ -10,10 +10,14 @@
 mod harness;
 
 mod apps;
+mod ci;
 mod commands;
+mod fly;
+mod herd;
 mod invalidate;
 mod kinds;
 mod manual;
+mod one_shots;
 mod output;
 mod renewal;
 mod sources;

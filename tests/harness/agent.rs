@@ -66,7 +66,7 @@ impl Agent {
 
     /// Fails if the arguments or the environment of the agent or of a process below it hold a token; the one child that needs one is
     /// the program that was granted it.
-    fn search_processes(&self) {
+    pub(crate) fn search_processes(&self) {
         for pid in [self.child.id()].into_iter().chain(self.descendants()) {
             for what in ["cmdline", "environ"] {
                 let bytes = fs::read(format!("/proc/{pid}/{what}")).unwrap_or_default();

@@ -61,6 +61,27 @@ impl Fly {
     /// Mints from now on as it did at first.
     pub(crate) fn recovers(&self) {
         self.says(MINT);
+
+    /// Has it do nothing for `app` until it is let go.
+    pub(crate) fn hold(&self, app: &str) {
+        fs::write(self.folder.join(format!("{app}.held")), "").unwrap();
+    }
+
+    /// Lets it go on for `app`.
+    pub(crate) fn let_go(&self, app: &str) {
+        fs::remove_file(self.folder.join(format!("{app}.held"))).unwrap();
+    }
+
+    /// Waits until it was called so many times.
+    pub(crate) fn called(&self, times: usize) {
+        super::eventually("fly", || (self.calls().len() >= times).then_some(()));
+    }
+
+    /// The processes whose numbers the script wrote to files `pid…`; each has a whole line.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        let entries = fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let texts = entries.filter(|name| name.starts_with("pid")).map(|name| fs::read_to_string(self.folder.join(name)).unwrap());
+        texts.map(|text| text.trim().parse().unwrap()).collect()
     }
 
     /// The arguments of every call so far.
@@ -79,6 +100,7 @@ pub(crate) const MINT: &str = r#"
 app=$5
 [ -n "$FLY_API_TOKEN" ] || { echo "Error: no access token available. Please login with 'flyctl auth login'" >&2; exit 1; }
 [ -d "$notes/$app" ] || { echo "Error: failed retrieving app $app: Could not find App \"$app\"" >&2; exit 1; }
+while [ -e "$notes/$app.held" ]; do sleep 0.02; done
 number=$(cat "$notes/$app.next" 2>/dev/null || echo 0)
 [ -f "$notes/$app/$number" ] || number=$((number - 1))
 echo $((number + 1)) > "$notes/$app.next"

@@ -1,15 +1,17 @@
 //! What behaviours share: a home of its own for each, the real binary in it, a stand-in `fly`, and a search for leaked tokens at the end.
 
 mod agent;
-mod canary;
+pub(crate) mod canary;
 mod fly;
 mod home;
+mod process;
 mod tokens;
 
 pub(crate) use self::{
     agent::Agent,
-    fly::Fly,
+    fly::{Fly, MINT},
     home::{Home, Ran},
+    process::is_there,
     tokens::{ACME, Bundle, discharged, minted, organization, user_token},
 };
 
