@@ -126,7 +126,7 @@ fn a_fly_that_does_not_come_to_an_end_is_ended_and_the_manual_token_is_still_rea
 
 #[test]
 fn a_prompt_finds_no_input_and_no_terminal() {
-    let prompt = "printf 'Select Organization: '; read answer || answer=nothing; : < /dev/tty && answer=terminal\n\
+    let prompt = "printf 'Select Organization: '; read answer || answer=nothing; (: < /dev/tty) && answer=terminal\n\
                   echo \"Error: read $answer\" >&2; exit 1";
     let (home, _) = with_fly(prompt, "");
     let text = complaint(&home, 8);
