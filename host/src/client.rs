@@ -71,9 +71,13 @@ impl Client {
         if own != theirs {
             return Err(ClientError::Foreign { socket: socket.into(), uid: theirs });
         }
-        stream.set_read_timeout(Some(ANSWER_LIMIT)).map_err(io("use"))?;
-        stream.set_write_timeout(Some(ANSWER_LIMIT)).map_err(io("use"))?;
-        Ok(Self { stream, incoming: Incoming::new(MAX_ANSWER), last_id: 0 })
+        let client = Self { stream, incoming: Incoming::new(MAX_ANSWER), last_id: 0 };
+        client.wait_at_most(ANSWER_LIMIT).map_err(io("use"))?;
+        Ok(client)
+    }
+
+    fn wait_at_most(&self, limit: Duration) -> io::Result<()> {
+        self.stream.set_read_timeout(Some(limit)).and_then(|()| self.stream.set_write_timeout(Some(limit)))
     }
 
     /// Sends one request and waits for its answer.
@@ -218,3 +222,22 @@ const ANSWER_LIMIT: Duration = Duration::from_mins(1);
 /// An agent that restarts is back within two seconds: so many tries, with a pause before each.
 const RETRIES: u32 = 200;
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn an_agent_that_stays_silent_is_a_failure_and_no_reason_to_go_without() {
+        let home = tempfile::tempdir().unwrap();
+        let socket = home.path().join("agent.sock");
+        let _listener = UnixListener::bind(&socket).unwrap();
+        let mut client = Client::connect(&socket).unwrap();
+        client.wait_at_most(Duration::from_millis(10)).unwrap();
+        let failed = client.ask(&Request::Status).expect_err("nobody answers");
+        assert!(matches!(failed, ClientError::Silent), "{failed:?}");
+        assert_eq!(Failure::from(failed).code, FailureCode::Agent);
+    }
+}
