@@ -167,6 +167,20 @@ mod tests {
     }
 
     #[test]
+    fn a_holder_can_say_that_it_keeps_the_lock_and_the_next_one_takes_that_back() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("lock");
+        let held = LockFile::try_lock(&path).unwrap().unwrap();
+        assert!(!LockFile::is_kept(&path));
+        held.say_kept();
+        assert!(LockFile::is_kept(&path));
+        // As after `kill -9`: nobody took it back.
+        drop(held);
+        LockFile::try_lock(&path).unwrap().unwrap().say_brief();
+        assert!(!LockFile::is_kept(&path));
+    }
+
+    #[test]
     fn waiting_ends_when_patience_does() {
         static SLEPT: AtomicU64 = AtomicU64::new(0);
         let home = tempfile::tempdir().unwrap();
