@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder},
+    io,
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::Path,
 };
@@ -20,8 +21,13 @@ pub(super) const SANDBOXES: usize = 64;
 pub(super) fn build(cache: Option<&Path>) -> Result<Engine, RuntimeError> {
     let cache = cache.and_then(|directory| match open_cache(directory) {
         Ok(cache) => Some(cache),
-        Err(reason) => {
-            tracing::warn!("compiled sources are not kept in {}: {reason}", directory.display());
+        Err(unusable) => {
+            let directory = directory.display();
+            match unusable {
+                // A home that cannot be written: whoever keeps what matters there warns of it, and once is enough.
+                Unusable::Missing(cause) => tracing::info!("compiled sources are not kept: {directory} cannot be made: {cause}"),
+                Unusable::Unsafe(reason) => tracing::warn!("compiled sources are not kept in {directory}: {reason}"),
+            }
             None
         }
     });
@@ -85,21 +91,30 @@ fn pool() -> PoolingAllocationConfig {
 }
 
 /// Opens the cache in a directory that only this user can write to.
-fn open_cache(directory: &Path) -> Result<Cache, String> {
-    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|error| error.to_string())?;
-    let metadata = fs::metadata(directory).map_err(|error| error.to_string())?;
+fn open_cache(directory: &Path) -> Result<Cache, Unusable> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(Unusable::Missing)?;
+    let metadata = fs::metadata(directory).map_err(|error| Unusable::Unsafe(error.to_string()))?;
     if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err("the directory belongs to another user".into());
+        return Err(Unusable::Unsafe("the directory belongs to another user".into()));
     }
     if metadata.mode() & 0o022 != 0 {
-        return Err("others can write to the directory; run `chmod 700` on it".into());
+        return Err(Unusable::Unsafe("others can write to the directory; run `chmod 700` on it".into()));
     }
     let mut config = CacheConfig::new();
     config
         .with_directory(directory)
         // Components are few and small: to compress them harder in the background would cost more than it saves.
         .with_optimized_compression_usage_counter_threshold(u64::MAX);
-    Cache::new(config).map_err(|error| format!("{error:#}"))
+    Cache::new(config).map_err(|error| Unusable::Unsafe(format!("{error:#}")))
+}
+
+/// Why a directory is not used as the cache.
+#[derive(Debug)]
+enum Unusable {
+    /// It is not there and cannot be made.
+    Missing(io::Error),
+    /// It is there, and what is in it is not to be run.
+    Unsafe(String),
 }
 
 /// Memory and tables that a free sandbox keeps, in bytes: what a small source touches.

@@ -53,7 +53,7 @@ impl Runtime {
     /// Builds the engine. `cache` is an absolute directory for compiled code; it is made with mode 0700 if it is missing.
     ///
     /// Compiled code is machine code that runs outside any sandbox, so a directory that somebody else may write to is not used. Without a
-    /// usable directory everything works, only slower, and a warning says so.
+    /// usable directory everything works, only slower, and the log says so.
     ///
     /// # Errors
     /// [`RuntimeError`] if this machine cannot run the engine at all.
