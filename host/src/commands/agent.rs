@@ -1,6 +1,6 @@
 //! `flytoken agent`: answers every tool until it is told to stop.
 
-use std::io;
+use std::{future::Future, io};
 
 use tokio::{net::UnixListener, runtime::Handle};
 use tracing::Level;
@@ -21,10 +21,18 @@ pub(super) fn run(context: &Context) -> Result<(), Failure> {
     local::begin_log(context, Level::INFO);
     let socket = context.paths.socket().map_err(|error| failure(FailureCode::Misconfigured, error.to_string(), PLACE))?;
     let socket = socket.ok_or_else(|| failure(FailureCode::Misconfigured, "there is no place for the agent's socket", PLACE))?;
+    let runtime = local::agent_runtime()?;
+    // Before there is a socket: whoever sees one and stops the agent finds nothing left of it.
+    let stop = {
+        let _within = runtime.enter();
+        stop_signal().map_err(|cause| exhausted(&cause))?
+    };
     // Before anything slow: whoever connects from now on waits for the answer rather than going without the agent.
     let (endpoint, listener) = Endpoint::claim(socket)?;
     let runtime = local::core_runtime()?;
     let served = local::connections_runtime()?.block_on(answer(context, runtime.handle(), &endpoint, listener));
+
+    let served = runtime.block_on(answer(context, &endpoint, listener, stop));
     runtime.shutdown_background();
     served
 }
@@ -40,6 +48,12 @@ async fn answer(
     };
     let listener = UnixListener::from_std(listener).map_err(exhausted)?;
     let stop = stop_signal().map_err(exhausted)?;
+
+    endpoint: &Endpoint,
+    listener: std::os::unix::net::UnixListener,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Failure> {
+    let listener = UnixListener::from_std(listener).map_err(|cause| exhausted(&cause))?;
     tokio::pin!(stop);
     let core = tokio::select! {
         started = runtime.spawn(local::start(context, Mode::Agent)) => started.map_err(|_| unexpected_end())??,
@@ -50,6 +64,10 @@ async fn answer(
     // What still has to be kept runs on the core's own threads.
     let _ = runtime.spawn(core.shutdown()).await;
     Ok(())
+}
+
+fn exhausted(cause: &io::Error) -> Failure {
+    failure(FailureCode::Agent, format!("the agent cannot listen: {cause}"), "see that the system has descriptors left")
 }
 
 const PLACE: &str = "set FLYTOKEN_SOCKET to a short path in a directory of your own";
