@@ -20,7 +20,8 @@ pub struct Paths {
     config_file: Option<PathBuf>,
     state: Option<PathBuf>,
     cache: Option<PathBuf>,
-    socket: Option<PathBuf>,
+    /// The socket, and the variable that its place comes from.
+    socket: Option<(PathBuf, &'static str)>,
     fly: Option<PathBuf>,
 }
 
@@ -49,9 +50,13 @@ impl Paths {
         };
         let config = base("XDG_CONFIG_HOME", ".config").map(scoped);
         let state = base("XDG_STATE_HOME", ".local/state").map(scoped);
-        let socket = named(environment, "FLYTOKEN_SOCKET").or_else(|| {
-            let run = xdg(environment, "XDG_RUNTIME_DIR").map(|run| scoped(run.join(NAME)));
-            run.or_else(|| state.as_ref().map(|state| state.join("run"))).map(|folder| folder.join("agent.sock"))
+        let socket = named(environment, "FLYTOKEN_SOCKET").map(|socket| (socket, "FLYTOKEN_SOCKET")).or_else(|| {
+            let run = xdg(environment, "XDG_RUNTIME_DIR").map(|run| (scoped(run.join(NAME)), "XDG_RUNTIME_DIR"));
+            let beside_state = || {
+                let variable = if xdg(environment, "XDG_STATE_HOME").is_some() { "XDG_STATE_HOME" } else { "HOME" };
+                state.as_ref().map(|state| (state.join("run"), variable))
+            };
+            run.or_else(beside_state).map(|(folder, variable)| (folder.join("agent.sock"), variable))
         });
         let fly = match &profile {
             // Not FLY_CONFIG_DIR: whoever names a profile in a shell set up for another account means the profile's account.
@@ -113,10 +118,10 @@ impl Paths {
     /// If the path is longer than the operating system takes for a socket. Only who needs the socket should meet this.
     pub fn socket(&self) -> Result<Option<&Path>, SocketPathError> {
         match &self.socket {
-            Some(path) if path.as_os_str().len() > MAX_SOCKET_PATH => {
-                Err(SocketPathError { path: path.clone(), length: path.as_os_str().len() })
+            Some((path, variable)) if path.as_os_str().len() > MAX_SOCKET_PATH => {
+                Err(SocketPathError { path: path.clone(), length: path.as_os_str().len(), variable })
             }
-            path => Ok(path.as_deref()),
+            socket => Ok(socket.as_ref().map(|(path, _)| path.as_path())),
         }
     }
 
@@ -134,12 +139,14 @@ impl Paths {
 
 /// A socket's path that the operating system would not take.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the socket's path {} has {length} bytes and may have at most {MAX_SOCKET_PATH}: set FLYTOKEN_SOCKET to a shorter one", path.display())]
+#[error("the socket's path {}, which comes from {variable}, has {length} bytes and may have at most {MAX_SOCKET_PATH}", path.display())]
 pub struct SocketPathError {
     /// The path.
     pub path: PathBuf,
     /// Its length in bytes.
     pub length: usize,
+    /// The variable that it comes from.
+    pub variable: &'static str,
 }
 
 /// A base directory; relative and empty values do not count.
@@ -245,12 +252,19 @@ mod tests {
     }
 
     #[test]
-    fn a_path_too_long_for_a_socket_names_the_variable_to_set() {
-        let fits = format!("/{}", "x".repeat(MAX_SOCKET_PATH - 1));
-        let variables = |path| [("HOME".to_owned(), "/h".to_owned()), ("FLYTOKEN_SOCKET".to_owned(), path)];
-        let paths = |path| Paths::new(&variables(path).into_iter().collect(), None, Path::new("/etc/flytoken")).expect("paths");
-        assert!(paths(fits.clone()).socket().is_ok());
-        let error = paths(format!("{fits}x")).socket().expect_err("one too long").to_string();
-        assert!(error.contains("FLYTOKEN_SOCKET") && error.contains(&format!("{} bytes", MAX_SOCKET_PATH + 1)), "{error}");
+    fn a_path_too_long_for_a_socket_names_the_variable_that_it_comes_from() {
+        let long = format!("/{}", "x".repeat(MAX_SOCKET_PATH));
+        let fits = &long[..MAX_SOCKET_PATH];
+        let with = |variable: &'static str, path: &str| paths(&[("HOME", "/h"), (variable, path)], None).expect("paths");
+        assert!(with("FLYTOKEN_SOCKET", fits).socket().is_ok());
+        for (variable, length) in [
+            ("FLYTOKEN_SOCKET", long.len()),
+            ("XDG_RUNTIME_DIR", long.len() + "/flytoken/agent.sock".len()),
+            ("XDG_STATE_HOME", long.len() + "/flytoken/run/agent.sock".len()),
+            ("HOME", long.len() + "/.local/state/flytoken/run/agent.sock".len()),
+        ] {
+            let error = with(variable, &long).socket().expect_err("too long").to_string();
+            assert!(error.contains(variable) && error.contains(&format!("{length} bytes")), "{error}");
+        }
     }
 }
