@@ -3,8 +3,9 @@
 use std::{
     fs,
     os::unix::net::UnixStream,
-    path::PathBuf,
-    process::{Child, Stdio},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -21,18 +22,21 @@ pub(crate) struct Agent {
 impl Agent {
     /// Starts the agent of `home` and waits until it listens.
     pub(crate) fn start(home: &Home) -> Self {
+        Self::start_by(home, home.command(&["agent", "-v"]), &home.path(".local/state/flytoken/run/agent.sock"))
+    }
+
+    /// Starts an agent by this command and waits until it listens on `socket`.
+    pub(crate) fn start_by(home: &Home, mut command: Command, socket: &Path) -> Self {
         let log = home.outside("agent.log");
         let file = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let mut command = home.command(&["agent", "-v"]);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().unwrap();
-        let socket = home.path(".local/state/flytoken/run/agent.sock");
         eventually("the agent", || {
             if let Some(status) = child.try_wait().unwrap() {
                 panic!("the agent ended with {status}: {}", fs::read_to_string(&log).unwrap_or_default());
             }
-            UnixStream::connect(&socket).ok()
+            UnixStream::connect(socket).ok()
         });
-        Self { child, socket, log }
+        Self { child, socket: socket.to_owned(), log }
     }
 
     /// The process id.
@@ -50,10 +54,37 @@ impl Agent {
         descendants(self.child.id())
     }
 
+    /// Its memory in KiB.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// How many descriptors it has; none where nobody but root may look.
+    pub(crate) fn descriptors(&self) -> Option<usize> {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).ok().map(Iterator::count)
+    }
+
+    /// How many descriptors it has, once connections that were closed are gone from it.
+    pub(crate) fn settled_descriptors(&self) -> Option<usize> {
+        let mut last = None;
+        eventually("an idle agent", || {
+            std::thread::sleep(Duration::from_millis(20));
+            let now = self.descriptors();
+            (last.replace(now) == Some(now)).then_some(now)
+        })
+    }
+
     /// Stops it as a service manager does; fails unless it ends well.
-    pub(crate) fn stop(mut self) {
+    pub(crate) fn stop(self) {
+        self.stop_by(Signal::TERM);
+    }
+
+    /// Stops it by a signal; fails unless it ends well.
+    pub(crate) fn stop_by(mut self, signal: Signal) {
         self.search_processes();
-        kill_process(self.rustix_pid(), Signal::TERM).unwrap();
+        kill_process(self.rustix_pid(), signal).unwrap();
         let status = self.child.wait().unwrap();
         assert!(status.success(), "the agent ended with {status}: {}", self.log());
     }

@@ -6,6 +6,7 @@ mod fly;
 mod home;
 mod process;
 mod tokens;
+mod wire;
 
 pub(crate) use self::{
     agent::Agent,
@@ -13,9 +14,18 @@ pub(crate) use self::{
     home::{Home, Ran},
     process::is_there,
     tokens::{ACME, Bundle, discharged, minted, organization, user_token},
+    wire::{Wire, frame, framed, get, set},
 };
 
 use std::time::{Duration, Instant};
+
+/// How long something took.
+pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    #[expect(clippy::disallowed_methods, reason = "another process's time is no handed-in one")]
+    let start = Instant::now();
+    let done = work();
+    (done, start.elapsed())
+}
 
 /// Waits until `look` finds something: for what another process does in its own time.
 ///

@@ -1,0 +1,93 @@
+//! The socket as a client in any language meets it: frames of `MessagePack`, put together by hand.
+
+use std::{
+    io::{self, Read, Write},
+    os::unix::net::UnixStream,
+    path::Path,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+/// One connection. Whoever waits on it longer than [`PATIENCE`] has not been answered.
+pub(crate) struct Wire {
+    stream: UnixStream,
+}
+
+impl Wire {
+    /// Connects to the agent that listens on `socket`.
+    pub(crate) fn connect(socket: &Path) -> Self {
+        let stream = UnixStream::connect(socket).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self { stream }
+    }
+
+    /// A second handle to the same connection, for a thread that reads while another writes.
+    pub(crate) fn other_handle(&self) -> Self {
+        Self { stream: self.stream.try_clone().unwrap() }
+    }
+
+    /// Sends bytes as they are.
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
+    }
+
+    /// Sends as many of these bytes as the agent takes within the next moments; the number of those.
+    pub(crate) fn send_what_is_taken(&mut self, bytes: &[u8]) -> usize {
+        self.stream.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+        let mut taken = 0;
+        while taken < bytes.len() {
+            match self.stream.write(&bytes[taken..]) {
+                Ok(count) => taken += count,
+                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => break,
+                Err(cause) => panic!("the agent hung up: {cause}"),
+            }
+        }
+        taken
+    }
+
+    /// The next answer; none once the agent has hung up.
+    pub(crate) fn receive(&mut self) -> Option<Value> {
+        let mut length = [0; 4];
+        match self.stream.read_exact(&mut length) {
+            Ok(()) => {}
+            Err(cause) if matches!(cause.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => return None,
+            Err(cause) => panic!("the agent did not answer: {cause}"),
+        }
+        let mut body = vec![0; u32::from_be_bytes(length).try_into().unwrap()];
+        self.stream.read_exact(&mut body).unwrap();
+        Some(rmp_serde::from_slice(&body).unwrap())
+    }
+
+    /// Sends a request with the id 1 and waits for its answer.
+    pub(crate) fn ask(&mut self, request: &Value) -> Value {
+        self.send(&frame(1, request));
+        let answer = self.receive().unwrap_or_else(|| panic!("the agent hung up on {request}"));
+        assert_eq!(answer["id"], 1, "{answer}");
+        answer
+    }
+}
+
+/// The frame of a request of version 1.
+pub(crate) fn frame(id: u64, request: &Value) -> Vec<u8> {
+    framed(&rmp_serde::to_vec(&json!({ "v": 1, "id": id, "request": request })).unwrap())
+}
+
+/// These bytes behind their length.
+pub(crate) fn framed(body: &[u8]) -> Vec<u8> {
+    [&u32::try_from(body.len()).unwrap().to_be_bytes()[..], body].concat()
+}
+
+/// The request for a read-only token.
+pub(crate) fn get(app: &str) -> Value {
+    json!({ "op": "get", "app": app, "kind": "readonly" })
+}
+
+/// The request that keeps a token by hand.
+pub(crate) fn set(app: &str, token: &str) -> Value {
+    json!({ "op": "set", "app": app, "token": token })
+}
+
+/// Far longer than an agent takes that is not held up, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(5);
