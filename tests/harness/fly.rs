@@ -61,6 +61,7 @@ impl Fly {
     /// Mints from now on as it did at first.
     pub(crate) fn recovers(&self) {
         self.says(MINT);
+    }
 
     /// Has it do nothing for `app` until it is let go.
     pub(crate) fn hold(&self, app: &str) {

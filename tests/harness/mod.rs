@@ -14,7 +14,7 @@ pub(crate) use self::{
     home::{Home, Ran},
     process::is_there,
     tokens::{ACME, Bundle, discharged, minted, organization, user_token},
-    wire::{Wire, frame, framed, get, set},
+    wire::{Wire, frame, framed, get},
 };
 
 use std::time::{Duration, Instant};

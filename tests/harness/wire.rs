@@ -84,10 +84,5 @@ pub(crate) fn get(app: &str) -> Value {
     json!({ "op": "get", "app": app, "kind": "readonly" })
 }
 
-/// The request that keeps a token by hand.
-pub(crate) fn set(app: &str, token: &str) -> Value {
-    json!({ "op": "set", "app": app, "token": token })
-}
-
 /// Far longer than an agent takes that is not held up, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -21,18 +21,16 @@ pub(super) fn run(context: &Context) -> Result<(), Failure> {
     local::begin_log(context, Level::INFO);
     let socket = context.paths.socket().map_err(|error| failure(FailureCode::Misconfigured, error.to_string(), PLACE))?;
     let socket = socket.ok_or_else(|| failure(FailureCode::Misconfigured, "there is no place for the agent's socket", PLACE))?;
-    let runtime = local::agent_runtime()?;
+    let runtime = local::core_runtime()?;
+    let connections = local::connections_runtime()?;
     // Before there is a socket: whoever sees one and stops the agent finds nothing left of it.
     let stop = {
-        let _within = runtime.enter();
+        let _within = connections.enter();
         stop_signal().map_err(|cause| exhausted(&cause))?
     };
     // Before anything slow: whoever connects from now on waits for the answer rather than going without the agent.
     let (endpoint, listener) = Endpoint::claim(socket)?;
-    let runtime = local::core_runtime()?;
-    let served = local::connections_runtime()?.block_on(answer(context, runtime.handle(), &endpoint, listener));
-
-    let served = runtime.block_on(answer(context, &endpoint, listener, stop));
+    let served = connections.block_on(answer(context, runtime.handle(), &endpoint, listener, stop));
     runtime.shutdown_background();
     served
 }
@@ -40,15 +38,6 @@ pub(super) fn run(context: &Context) -> Result<(), Failure> {
 async fn answer(
     context: &Context,
     runtime: &Handle,
-    endpoint: &Endpoint,
-    listener: std::os::unix::net::UnixListener,
-) -> Result<(), Failure> {
-    let exhausted = |cause: io::Error| {
-        failure(FailureCode::Agent, format!("the agent cannot listen: {cause}"), "see that the system has descriptors left")
-    };
-    let listener = UnixListener::from_std(listener).map_err(exhausted)?;
-    let stop = stop_signal().map_err(exhausted)?;
-
     endpoint: &Endpoint,
     listener: std::os::unix::net::UnixListener,
     stop: impl Future<Output = ()>,

@@ -87,7 +87,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Stopped> {
         Command::Agent => agent::run(context),
         Command::Config(config) => config::run(&config, context),
         Command::Completions(completions) => completions::run(&completions, context),
-        Command::Demo => demo::run(context),
+        Command::Demo => return demo::run(context),
     }?;
     Ok(())
 }
