@@ -97,7 +97,10 @@ impl Core {
         self.inner.owners.close();
         let mut followers = std::mem::take(&mut *lock(&self.inner.followers));
         followers.shutdown().await;
-        self.inner.resolver.commands.close().await;
+        // A one-shot may be about to become another program, which would inherit them; an agent's end by themselves when it is gone.
+        if self.inner.resolver.one_shot {
+            self.inner.resolver.commands.close().await;
+        }
     }
 }
 
