@@ -9,10 +9,11 @@ use crate::{
     cache::Key,
     command::{self, Invocation, Permit, granted},
     config::EffectiveRule,
+    hex,
     login::LoginState,
     resolver::Resolver,
     runtime::{BoxFuture, CommandAccess},
-    sources::{Source, hex},
+    sources::Source,
     system::random,
     token::ApiToken,
 };
@@ -50,7 +51,7 @@ impl Acquisition {
             key: key.clone(),
             organization: rule.organization.map(str::to_owned),
             login: login.map(|login| Arc::clone(&login.token)),
-            asker: format!("{} {} {revision:?}", source.config.name, hex(&source.digest)),
+            asker: format!("{} {} {revision:?}", source.config.name, hex::encode(&source.digest)),
             unique: Mutex::default(),
             source: Arc::clone(source),
         }
@@ -64,7 +65,7 @@ impl Acquisition {
     async fn run(&self, program: &str, args: &[String]) -> Result<Arc<command::Output>, command::Failure> {
         let config = &self.source.config;
         let grant = granted(&config.grants.commands, program, args)?.clone();
-        let unique = format!("flytoken-{}-{}-{}", self.key.app, self.key.kind, hex(&random::<6>()));
+        let unique = format!("flytoken-{}-{}-{}", self.key.app, self.key.kind, hex::encode(&random::<6>()));
         *self.unique.lock().unwrap_or_else(PoisonError::into_inner) = Some(unique.clone());
         let invocation = Invocation {
             grant,

@@ -154,13 +154,13 @@ impl Cache {
 const SOFT_SHARE: (f64, f64) = (0.20, 0.35);
 
 /// The least and the most that a background renewal leads the end by.
-const SOFT_LEAD: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60 * 60));
+const SOFT_LEAD: (Duration, Duration) = (Duration::from_secs(5), Duration::from_hours(1));
 
 /// The share of its lifetime from which callers wait for a renewal.
 const HARD_SHARE: f64 = 0.05;
 
 /// The least and the most that waiting leads the end by.
-const HARD_LEAD: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+const HARD_LEAD: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
 
 #[cfg(test)]
 mod tests {
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_lease_goes_through_its_states_in_order() {
-        let cached = cached(Duration::from_secs(600), 0.0);
+        let cached = cached(Duration::from_mins(10), 0.0);
         let end = cached.end.unwrap();
         for (before_end, state) in [
             (600, LeaseState::Fresh),
@@ -235,7 +235,7 @@ mod tests {
         let obtained = timestamp(1_000_000);
         let moments = Moments { ttl: Duration::from_hours(24), p99: Duration::from_secs(10), draw: 0.0, at_most: None };
         let cached = Cached::new(
-            lease("token", Expiry::At(obtained.after(Duration::from_secs(60))), obtained),
+            lease("token", Expiry::At(obtained.after(Duration::from_mins(1))), obtained),
             "0000000000000000".parse().unwrap(),
             moments,
         );

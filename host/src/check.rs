@@ -187,7 +187,7 @@ fn fit(macaroon: &Macaroon, lease: &Lease, wanted: &Wanted<'_>) -> Result<(Optio
         Kind::Org => match (wanted.organization_id, wanted.organization) {
             (Some(_), _) => {}
             (None, Some(_)) if !lease.provenance.is_login => {
-                notes.push("its organisation was not checked, `organization-id` is not configured")
+                notes.push("its organisation was not checked, `organization-id` is not configured");
             }
             (None, _) => {
                 return Err(format!(

@@ -34,6 +34,7 @@ pub mod store;
 
 pub mod changes;
 pub mod config;
+pub mod hex;
 pub mod paths;
 pub mod plain;
 pub mod system;

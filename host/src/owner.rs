@@ -288,7 +288,7 @@ impl<U: Upstream> Owner<U> {
                 self.owners.cache.put(self.key.clone(), Arc::clone(&cached));
                 // Between the look above and the put an invalidation may have emptied the cache; its tombstone is there by now.
                 if !self.owners.upstream.wanted(&self.key, &cached, remembered) {
-                    self.owners.cache.take(&self.key, |found| std::ptr::eq(found, &*cached));
+                    self.owners.cache.take(&self.key, |found| std::ptr::eq(found, &raw const *cached));
                     return self.run_again();
                 }
                 if !remembered {

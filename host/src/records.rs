@@ -145,6 +145,7 @@ async fn off_the_loop<T: Send + 'static>(work: impl FnOnce() -> Result<T, Record
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(RecordsFailure::Unavailable("the write was cut off".into())))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` calls")]
 fn unavailable(error: StoreError) -> RecordsFailure {
     RecordsFailure::Unavailable(error.to_string())
 }

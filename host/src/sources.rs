@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use crate::{
     builtin,
     config::{ComponentRef, Config, DurationText, SourceConfig, SourceName},
+    hex,
     protocol::SourceStatus,
     runtime::{Loaded, Runtime},
 };
@@ -73,7 +74,7 @@ impl Source {
         SourceStatus {
             name: self.config.name.to_string(),
             component: self.config.component.to_string(),
-            sha256: self.loaded.as_ref().ok().map(|loaded| hex(&loaded.sha256())),
+            sha256: self.loaded.as_ref().ok().map(|loaded| hex::encode(&loaded.sha256())),
             calls: self.stats.calls.load(Ordering::Relaxed),
             failures: self.stats.failures.load(Ordering::Relaxed),
             problem,
@@ -97,7 +98,7 @@ fn load(runtime: &Runtime, config: &Arc<SourceConfig>, before: Option<&Arc<Sourc
     let new = bytes_of(&config.component).and_then(|bytes| {
         let sha256: [u8; 32] = Sha256::digest(&bytes).into();
         if config.sha256.is_some_and(|pinned| pinned != sha256) {
-            return Err(format!("the component is not the one that `sha256` names: it has {}", hex(&sha256)));
+            return Err(format!("the component is not the one that `sha256` names: it has {}", hex::encode(&sha256)));
         }
         let digest = digest(&sha256, config);
         if let Some(same) = before.filter(|before| before.digest == digest && before.loaded.is_ok() && before.config == *config) {
@@ -142,11 +143,6 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 
 fn digest(component: &[u8; 32], config: &SourceConfig) -> [u8; 32] {
     Sha256::new().chain_update(component).chain_update(config.digest()).finalize().into()
-}
-
-/// Digits of a digest, as people compare them.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What is counted of a source since the start.

@@ -235,7 +235,7 @@ fn parse(name: &str, bytes: &[u8]) -> Option<Grave> {
 }
 
 /// How long a live source that repeats a rejected token is passed over.
-const PASSED_OVER: Duration = Duration::from_secs(60);
+const PASSED_OVER: Duration = Duration::from_mins(1);
 
 /// A tombstone outlives its token by this much, so that a clock that is set back a little does not raise the token.
 const MARGIN: Duration = Duration::from_hours(1);

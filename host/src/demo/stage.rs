@@ -121,6 +121,7 @@ impl Stage {
     }
 
     /// The agent's answer.
+    #[expect(clippy::needless_pass_by_value, reason = "a request is made for this one question")]
     pub(super) fn ask(&self, request: Request) -> Result<Reply, Failure> {
         match client::ask(&self.socket(), &request)? {
             Some(answer) => answer,

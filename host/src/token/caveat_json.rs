@@ -11,11 +11,12 @@ use zeroize::Zeroizing;
 
 use super::{
     caveat::{Caveat, Command, FlySrc, IfPresent, NAMES, ThirdParty, UnknownCaveat},
-    caveat_forms::{Condition, Empty, Id, Mutations, Organization, Party, Run, Source, Text, Uint64, Validity, hex, unhex},
+    caveat_forms::{Condition, Empty, Id, Mutations, Organization, Party, Run, Source, Text, Uint64, Validity},
     mask::Mask,
     msgpack::{MAX_DEPTH, Reader},
     resources::ResourceSet,
 };
+use crate::hex;
 
 /// Reads a caveat set.
 ///
@@ -73,10 +74,10 @@ struct One<'a> {
 impl Serialize for One<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let name = match (self.caveat, self.caveat.name()) {
-            (Caveat::Unknown(unknown), _) => return object(to, &unknown.number().to_string(), "raw", &hex(unknown.body())),
+            (Caveat::Unknown(unknown), _) => return object(to, &unknown.number().to_string(), "raw", &hex::encode(unknown.body())),
             // A number too long to be written as one.
             (Caveat::GoogleUserId(id), _) if id.len() > size_of::<u128>() => {
-                return object(to, "25", "raw", &hex(&self.caveat.encoded()[1..]));
+                return object(to, "25", "raw", &hex::encode(&self.caveat.encoded()[1..]));
             }
             (_, name) => name.unwrap_or_default(),
         };
@@ -130,7 +131,7 @@ impl One<'_> {
             Caveat::FlySrc(from) => {
                 raw(&Source { organization: from.organization.clone(), app: from.app.clone(), instance: from.instance.clone() })
             }
-            Caveat::Unknown(unknown) => raw(&hex(unknown.body())),
+            Caveat::Unknown(unknown) => raw(&hex::encode(unknown.body())),
         }
     }
 }
@@ -170,8 +171,8 @@ fn number(kind: &str) -> Result<u64, Problem> {
     known.map(|(_, number)| number).or_else(|| kind.parse().ok()).ok_or(Problem::Kind)
 }
 
-fn read_raw(number: u64, hex: &str) -> Result<Caveat, Problem> {
-    let body = unhex(hex).ok_or(Problem::Hex)?;
+fn read_raw(number: u64, digits: &str) -> Result<Caveat, Problem> {
+    let body = hex::decode(digits).ok_or(Problem::Hex)?;
     // What a known type holds must be what this writes: another encoding of the same would carry a signature that Fly cannot check.
     if NAMES.iter().any(|(known, _)| *known == number) {
         return Err(Problem::Known);
@@ -373,9 +374,9 @@ mod tests {
     fn every_type_is_read_and_written_in_both_forms() {
         for (json, bytes) in FORMS {
             let caveats = parse(&format!("[{json}]")).expect(json);
-            assert_eq!(hex(&caveats[0].encoded()), *bytes, "{json}");
+            assert_eq!(hex::encode(&caveats[0].encoded()), *bytes, "{json}");
             assert_eq!(written(&caveats), format!("[{json}]"));
-            let raw = unhex(bytes).expect("hex");
+            let raw = hex::decode(bytes).expect("hex");
             assert_eq!(Caveat::read(&mut Reader::new(&raw)), Ok(caveats[0].clone()), "{json}");
         }
     }

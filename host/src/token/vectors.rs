@@ -4,13 +4,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 use super::{
-    AppLimit, Assembly, Bundle, CannotNarrow, Caveat, ItemKind, Macaroon, ScopeError,
-    caveat_bytes::read_set,
-    caveat_forms::{hex, unhex},
-    caveat_json,
-    msgpack::Reader,
+    AppLimit, Assembly, Bundle, CannotNarrow, Caveat, ItemKind, Macaroon, ScopeError, caveat_bytes::read_set, caveat_json, msgpack::Reader,
 };
-use crate::time::Timestamp;
+use crate::{hex, time::Timestamp};
 
 fn vectors() -> Value {
     serde_json::from_str(include_str!("vectors.json")).expect("the vectors are JSON")
@@ -25,7 +21,7 @@ fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 }
 
 fn bytes(text: &str) -> Vec<u8> {
-    unhex(text).expect("hex digits")
+    hex::decode(text).expect("hex digits")
 }
 
 fn only_macaroon(token: &str) -> Macaroon {
@@ -41,17 +37,17 @@ fn every_token_decodes_into_its_parts_and_encodes_into_itself() {
     for (name, token) in vectors()["tokens"].as_object().expect("tokens by name") {
         let (macaroon, decoded) = (only_macaroon(text(token, "token")), &token["decoded"]);
         assert_eq!(*macaroon.encode(), text(token, "token"), "{name}");
-        assert_eq!(hex(macaroon.nonce_bytes()), text(decoded, "nonce_hex"), "{name}");
-        assert_eq!(hex(macaroon.kid()), text(decoded, "kid_hex"), "{name}");
-        assert_eq!(hex(macaroon.rnd()), text(decoded, "rnd_hex"), "{name}");
+        assert_eq!(hex::encode(macaroon.nonce_bytes()), text(decoded, "nonce_hex"), "{name}");
+        assert_eq!(hex::encode(macaroon.kid()), text(decoded, "kid_hex"), "{name}");
+        assert_eq!(hex::encode(macaroon.rnd()), text(decoded, "rnd_hex"), "{name}");
         assert_eq!(macaroon.is_proof(), decoded["proof"].as_bool().unwrap_or_default(), "{name}");
         assert_eq!(macaroon.location(), text(decoded, "location"), "{name}");
-        assert_eq!(hex(macaroon.tail()), text(decoded, "tail_hex"), "{name}");
+        assert_eq!(hex::encode(macaroon.tail()), text(decoded, "tail_hex"), "{name}");
         let expected = list(decoded, "caveats");
         assert_eq!(macaroon.caveats().len(), expected.len(), "{name}");
         for ((caveat, bytes), expected) in macaroon.caveats().zip(macaroon.caveats_bytes()).zip(expected) {
             assert_eq!(Some(caveat.number()), expected["type"].as_u64(), "{name}");
-            assert!(hex(bytes).ends_with(text(expected, "body_hex")), "{name}");
+            assert!(hex::encode(bytes).ends_with(text(expected, "body_hex")), "{name}");
             assert_eq!(**caveat.encoded(), *bytes, "{name}: written anew it is the same");
         }
     }
@@ -67,7 +63,7 @@ fn the_chain_of_every_permission_token_follows_from_the_key() {
         if !macaroon.is_permission() {
             continue;
         }
-        let signatures: Vec<_> = macaroon.signatures(&key).iter().map(|signature| hex(&**signature)).collect();
+        let signatures: Vec<_> = macaroon.signatures(&key).iter().map(|signature| hex::encode(&**signature)).collect();
         assert_eq!(signatures, list(&token["decoded"], "running_macs_hex"), "{name}");
         assert!(macaroon.is_signed_with(&key), "{name}");
         checked += 1;
@@ -82,7 +78,7 @@ fn a_finished_discharge_is_the_hash_of_its_last_signature() {
         let last: [u8; 32] =
             bytes(list(decoded, "running_macs_hex").last().and_then(Value::as_str).expect("a signature")).try_into().expect("32 bytes");
         let tail = if macaroon.is_proof() { super::chain::finish(&zeroize::Zeroizing::new(last)) } else { zeroize::Zeroizing::new(last) };
-        assert_eq!(hex(&*tail), text(decoded, "tail_hex"), "{name}");
+        assert_eq!(hex::encode(&*tail), text(decoded, "tail_hex"), "{name}");
     }
 }
 
@@ -91,13 +87,13 @@ fn narrowing_gives_the_exact_text() {
     for vector in list(&vectors(), "attenuation") {
         let note = text(vector, "note");
         let added = caveat_set(text(vector, "added_caveat_set_hex"));
-        let blobs: Vec<_> = added.iter().map(|caveat| format!("92{}", hex(&caveat.encoded()))).collect();
+        let blobs: Vec<_> = added.iter().map(|caveat| format!("92{}", hex::encode(&caveat.encoded()))).collect();
         assert_eq!(blobs, list(vector, "signed_blobs_hex"), "{note}");
 
         let base = only_macaroon(text(vector, "base"));
         let narrowed = base.attenuated(&added).expect("it can be narrowed");
         assert_eq!(*narrowed.encode(), text(vector, "result"), "{note}");
-        assert_eq!(hex(narrowed.tail()), text(vector, "result_tail_hex"), "{note}");
+        assert_eq!(hex::encode(narrowed.tail()), text(vector, "result_tail_hex"), "{note}");
         let again = narrowed.attenuated(&added).expect("it can be narrowed");
         assert_eq!(*again.encode(), text(vector, "result"), "{note}: what is there is not added again");
 
