@@ -37,9 +37,7 @@ pub(crate) fn add_target() -> Result<(), String> {
     let advice = format!(
         "the target {TARGET} is missing: run `rustup target add {TARGET}`, or set FLYTOKEN_COMPONENTS_DIR to a folder of prebuilt components"
     );
-    if std::env::var_os("RUSTUP_AUTO_INSTALL").is_some_and(|value| value == "0") {
-        return Err(advice);
-    }
+    // Also where rustup may install nothing by itself (`RUSTUP_AUTO_INSTALL=0`): this is asked for, and a fresh checkout has to build.
     // rustup's proxy names the toolchain in use; without the proxy, the folder does that the compiler stands in.
     let toolchain = match std::env::var_os("RUSTUP_TOOLCHAIN") {
         Some(name) => name,
