@@ -9,7 +9,7 @@ use std::{
 use flytoken::{
     app::AppName,
     kind::Kind,
-    protocol::{Answer, Incoming, MAX_ANSWER, Outgoing, Reply, Request, decode_answer, encode_request},
+    protocol::{Answer, Incoming, MAX_ANSWER, Outgoing, Reply, Request, Wish, decode_answer, encode_request},
 };
 
 use crate::harness::{Agent, Bundle, Home, eventually, minted, user_token};
@@ -51,7 +51,7 @@ impl Client {
 }
 
 fn get(app: &str) -> Request {
-    Request::Get { app: AppName::parse(app).unwrap(), kind: Kind::Readonly, valid_for: None }
+    Request::Get { app: AppName::parse(app).unwrap(), kind: Kind::Readonly, wish: Wish::default() }
 }
 
 /// The answers of a thousand callers on the cold app `web`, all of whom asked before `fly` was let go.

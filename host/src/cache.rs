@@ -37,6 +37,8 @@ pub struct Cached {
     pub hard: Option<Timestamp>,
     /// From here on it is not handed out; none if never.
     pub end: Option<Timestamp>,
+    /// What the configuration says of it.
+    pub terms: Terms,
     /// How long its token is good for, also where that is longer than it is cached; none if for ever. An unknown expiry counts as `ttl`.
     pub good_until: Option<Timestamp>,
 }
@@ -54,9 +56,18 @@ pub struct Moments {
     pub at_most: Option<Timestamp>,
 }
 
+/// What the configuration says of a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// Which configuration: under another one it has to be checked again.
+    pub revision: u64,
+    /// Whether it may leave as it is: no `deliver` rule says otherwise.
+    pub leaves_whole: bool,
+}
+
 impl Cached {
     /// Draws the moments of a checked lease.
-    pub fn new(lease: Lease, fingerprint: Fingerprint, moments: Moments) -> Self {
+    pub fn new(lease: Lease, fingerprint: Fingerprint, moments: Moments, terms: Terms) -> Self {
         let good_until = match lease.expiry {
             Expiry::At(at) => Some(at),
             Expiry::Unknown => Some(lease.provenance.obtained.after(moments.ttl)),
@@ -74,7 +85,7 @@ impl Cached {
             (Some(a), Some(b)) => Some(a.min(b)),
             (end, None) | (None, end) => end,
         };
-        Self { lease, fingerprint, soft, hard, end, good_until }
+        Self { lease, fingerprint, soft, hard, end, terms, good_until }
     }
 
     /// Where in its life the lease is.
@@ -169,6 +180,8 @@ mod tests {
     use super::*;
     use crate::test_support::{lease, timestamp};
 
+    const TERMS: Terms = Terms { revision: 0, leaves_whole: true };
+
     fn cached(lifetime: Duration, draw: f64) -> Cached {
         let obtained = timestamp(1_000_000);
         let lease = lease("token", Expiry::At(obtained.after(lifetime)), obtained);
@@ -176,6 +189,7 @@ mod tests {
             lease,
             "0000000000000000".parse().unwrap(),
             Moments { ttl: Duration::from_hours(24), p99: Duration::ZERO, draw, at_most: None },
+            TERMS,
         )
     }
 
@@ -221,11 +235,12 @@ mod tests {
         let obtained = timestamp(1_000_000);
         let moments = Moments { ttl: Duration::from_hours(24), p99: Duration::ZERO, draw: 0.0, at_most: None };
         let fingerprint = "0000000000000000".parse().unwrap();
-        let unknown = Cached::new(lease("token", Expiry::Unknown, obtained), fingerprint, moments);
+        let unknown = Cached::new(lease("token", Expiry::Unknown, obtained), fingerprint, moments, TERMS);
         assert_eq!(unknown.end, Some(obtained.after(Duration::from_hours(24))));
-        let never = Cached::new(lease("token", Expiry::Never, obtained), fingerprint, moments);
+        let never = Cached::new(lease("token", Expiry::Never, obtained), fingerprint, moments, TERMS);
         assert_eq!(never.state(obtained.after(Duration::from_hours(24 * 365 * 30))), LeaseState::Fresh);
-        let bounded = Cached::new(lease("token", Expiry::Never, obtained), fingerprint, Moments { at_most: Some(obtained), ..moments });
+        let bounded =
+            Cached::new(lease("token", Expiry::Never, obtained), fingerprint, Moments { at_most: Some(obtained), ..moments }, TERMS);
         assert_eq!(bounded.state(obtained), LeaseState::Expired);
         assert_eq!([unknown.good_until, never.good_until, bounded.good_until], [unknown.end, None, None]);
     }
@@ -238,6 +253,7 @@ mod tests {
             lease("token", Expiry::At(obtained.after(Duration::from_mins(1))), obtained),
             "0000000000000000".parse().unwrap(),
             moments,
+            TERMS,
         );
         assert_eq!(cached.end.unwrap().since(cached.soft.unwrap()), Duration::from_secs(30));
     }

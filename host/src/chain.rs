@@ -6,10 +6,11 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     acquire::Acquisition,
-    cache::Key,
+    cache::{Cached, Key},
     check::{self, Wanted},
     config::{EffectiveRule, OnFailure, Role, Step},
     explanations::Account,
+    ids::Ids,
     kind::Kind,
     lease::{Lease, Provenance},
     login::LoginState,
@@ -28,10 +29,11 @@ pub async fn run(resolver: &Arc<Resolver>, key: &Key, intent: Intent) -> Run {
     let live = resolver.live.load_full();
     let login = resolver.login.state();
     let rule = live.config.rule_for(&key.app);
+    let ids = resolver.ids(&key.app, &rule);
     let mut steps = Vec::with_capacity(rule.chain.steps.len());
     let mut found = None;
     for step in &rule.chain.steps {
-        let asked = Asked { resolver, live: &live, login: &login, rule: &rule, key, intent };
+        let asked = Asked { resolver, live: &live, login: &login, rule: &rule, ids, key, intent };
         let (said, took) = asked.ask(step).await;
         let mut report = said.report(step, took);
         match said {
@@ -57,7 +59,7 @@ pub async fn run(resolver: &Arc<Resolver>, key: &Key, intent: Intent) -> Run {
     let account = Account { at: resolver.clock.now(), renewal: intent == Intent::Renew, generation, steps: steps.clone() };
     resolver.explanations.file(key, account);
     match found {
-        Some((lease, remembered)) => Run { result: Ok(Arc::new(resolver.cached(lease))), remembered },
+        Some((lease, remembered)) => Run { result: Ok(Arc::new(resolver.cached(&live, &key.app, lease))), remembered },
         None => Run { result: Err(failure(key, steps)), remembered: false },
     }
 }
@@ -68,6 +70,7 @@ struct Asked<'a> {
     live: &'a Live,
     login: &'a Arc<LoginState>,
     rule: &'a EffectiveRule<'a>,
+    ids: Ids,
     key: &'a Key,
     intent: Intent,
 }
@@ -126,14 +129,9 @@ impl Asked<'_> {
         if lease.id.is_none() {
             lease.id = acquisition.and_then(Acquisition::unique);
         }
-        let wanted = Wanted {
-            key: self.key,
-            app_id: self.rule.id,
-            organization: self.rule.organization,
-            organization_id: self.rule.organization_id,
-            manual: source.config.role == Role::Manual,
-            now: self.resolver.clock.now(),
-        };
+        // A fresh mint is not held against what an older one taught: it is what teaches.
+        let ids = if source.config.teaches_ids(self.key.kind) { Ids::configured(self.rule) } else { self.ids };
+        let wanted = wanted(self.resolver, self.rule, ids, self.key, source.config.role);
         let checked = match check::check(lease, &wanted) {
             Ok(checked) => checked,
             Err(refusal) => return Said::Refused(refusal),
@@ -150,6 +148,22 @@ impl Asked<'_> {
         }
         Said::Lease { lease: checked.lease, remembered, notes: checked.notes }
     }
+}
+
+/// Checks a lease that was checked under another configuration; none if it does not hold under `live`.
+pub fn check_again(resolver: &Resolver, live: &Live, key: &Key, cached: &Cached) -> Option<Cached> {
+    let (rule, provenance) = (live.config.rule_for(&key.app), &cached.lease.provenance);
+    let source = live.sources.find(&provenance.source).filter(|source| source.digest == provenance.source_digest)?;
+    rule.chain.steps.iter().find(|step| step.source == provenance.source)?;
+    let ids = resolver.ids(&key.app, &rule);
+    let Lease { token, expiry, id, provenance } = &cached.lease;
+    let lease = Lease { token: Arc::clone(token), expiry: *expiry, id: id.clone(), provenance: provenance.clone() };
+    let checked = check::check(lease, &wanted(resolver, &rule, ids, key, source.config.role)).ok()?;
+    Some(resolver.cached(live, &key.app, checked.lease))
+}
+
+fn wanted<'a>(resolver: &Resolver, rule: &EffectiveRule<'a>, ids: Ids, key: &'a Key, role: Role) -> Wanted<'a> {
+    Wanted { key, ids, organization: rule.organization, manual: role == Role::Manual, deliver: rule.deliver, now: resolver.clock.now() }
 }
 
 impl Said {

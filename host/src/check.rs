@@ -7,6 +7,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     cache::Key,
+    delivery::Narrowing,
+    ids::Ids,
     kind::Kind,
     lease::{Expiry, Lease},
     refusal::Refusal,
@@ -19,14 +21,14 @@ use crate::{
 pub struct Wanted<'a> {
     /// The app and kind.
     pub key: &'a Key,
-    /// The app's numeric id, if it is known.
-    pub app_id: Option<u64>,
+    /// The numbers of the app and its organisation, as far as they are known.
+    pub ids: Ids,
     /// The slug of the app's organisation, if it is configured.
     pub organization: Option<&'a str>,
-    /// The numeric id of the app's organisation, if it is known.
-    pub organization_id: Option<u64>,
     /// Whether the user set it by hand: such a token is what the user chose and is given as it is.
     pub manual: bool,
+    /// How narrow every answer for the app has to be.
+    pub deliver: Narrowing,
     /// The time it is.
     pub now: Timestamp,
 }
@@ -54,7 +56,14 @@ pub fn check(lease: Lease, wanted: &Wanted<'_>) -> Result<Checked, Refusal> {
     let bundle = Bundle::parse(lease.token.expose()).and_then(|bundle| bundle.check().map(|()| bundle));
     let what = if wanted.manual { "it" } else { "what it gave" };
     let bundle = bundle.map_err(|error| Refusal::Misconfigured(format!("{what} is no token: {error}")))?;
-    if wanted.manual || wanted.key.kind == Kind::Login { as_it_is(lease, &bundle, wanted) } else { selected(lease, &bundle, wanted) }
+    let chosen = wanted.manual || wanted.key.kind == Kind::Login;
+    let checked = if chosen { as_it_is(lease, &bundle, wanted) } else { selected(lease, &bundle, wanted) }?;
+    if !wanted.deliver.is_nothing()
+        && let Err(why) = wanted.deliver.apply(&checked.lease.token, wanted.now)
+    {
+        return Err(Refusal::Absent(format!("the app's `deliver` rule asks for a narrower token: {why}")));
+    }
+    Ok(checked)
 }
 
 /// A token somebody chose as a whole: it must be usable, and nothing else is asked.
@@ -146,13 +155,13 @@ fn one_of_the_login(fits: &mut Vec<Fit>, wanted: &Wanted<'_>) -> Result<(), Refu
 /// Whether one permission token fits, what it becomes if it was too wide, and what is to be said of it.
 fn fit(macaroon: &Macaroon, lease: &Lease, wanted: &Wanted<'_>) -> Result<(Option<Macaroon>, Vec<&'static str>), String> {
     let mut notes = Vec::new();
-    match (wanted.organization_id, macaroon.organization().ok()) {
+    match (wanted.ids.organization, macaroon.organization().ok()) {
         (Some(wanted), Some(found)) if wanted != found => return Err(format!("it is for organisation {found}, not {wanted}")),
         (Some(_), None) => return Err("it does not say which organisation it is for".into()),
         _ => {}
     }
     let limit = macaroon.limited_to_apps();
-    let app = app_fit(&limit, wanted.app_id)?;
+    let app = app_fit(&limit, wanted.ids.app)?;
     let mut added = Vec::new();
     match wanted.key.kind {
         Kind::Readonly => {
@@ -160,17 +169,17 @@ fn fit(macaroon: &Macaroon, lease: &Lease, wanted: &Wanted<'_>) -> Result<(Optio
                 added.push(Caveat::Action(Mask::READ));
                 notes.push("narrowed to reading");
             }
-            match (app, wanted.app_id) {
+            match (app, wanted.ids.app) {
                 (AppFit::Wide, Some(id)) => {
                     added.push(only_app(id, Mask::READ));
                     notes.push("narrowed to the app");
                 }
-                (AppFit::Wide, None) => notes.push("not narrowed to the app, whose `id` is not configured"),
-                (AppFit::Unchecked, _) => notes.push("limited to one app; which one was not checked, its `id` is not configured"),
+                (AppFit::Wide, None) => notes.push("not narrowed to the app, whose `id` is not known yet"),
+                (AppFit::Unchecked, _) => notes.push("limited to one app; which one was not checked, its `id` is not known yet"),
                 (AppFit::Exact, _) => {}
             }
         }
-        Kind::Deploy | Kind::Ssh | Kind::MachineExec => match (app, wanted.app_id) {
+        Kind::Deploy | Kind::Ssh | Kind::MachineExec => match (app, wanted.ids.app) {
             (AppFit::Wide, Some(id)) => {
                 added.push(only_app(id, Mask::ALL));
                 notes.push("narrowed to the app");
@@ -181,13 +190,13 @@ fn fit(macaroon: &Macaroon, lease: &Lease, wanted: &Wanted<'_>) -> Result<(Optio
                     wanted.key.app
                 ));
             }
-            (AppFit::Unchecked, _) => notes.push("limited to one app; which one was not checked, its `id` is not configured"),
+            (AppFit::Unchecked, _) => notes.push("limited to one app; which one was not checked, its `id` is not known yet"),
             (AppFit::Exact, _) => {}
         },
-        Kind::Org => match (wanted.organization_id, wanted.organization) {
+        Kind::Org => match (wanted.ids.organization, wanted.organization) {
             (Some(_), _) => {}
             (None, Some(_)) if !lease.provenance.is_login => {
-                notes.push("its organisation was not checked, `organization-id` is not configured");
+                notes.push("its organisation was not checked, `organization-id` is not known yet");
             }
             (None, _) => {
                 return Err(format!(
@@ -339,10 +348,10 @@ mod tests {
         lease.expiry = Expiry::Never;
         let wanted = Wanted {
             key: &key,
-            app_id: case.app_id,
+            ids: Ids { app: case.app_id, organization: case.organization_id },
             organization: None,
-            organization_id: case.organization_id,
             manual: case.manual,
+            deliver: Narrowing::default(),
             now: timestamp(NOW),
         };
         check(lease, &wanted)

@@ -15,6 +15,8 @@ pub mod cache;
 pub mod chain;
 pub mod check;
 pub mod core;
+pub mod delivery;
+pub mod ids;
 pub mod owner;
 pub mod resolver;
 pub mod tombstones;

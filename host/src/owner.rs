@@ -60,8 +60,9 @@ pub trait Upstream: Send + Sync + 'static {
     /// Runs the chain of `key` once.
     fn run(self: Arc<Self>, key: Key, intent: Intent) -> Pin<Box<dyn Future<Output = Run> + Send>>;
 
-    /// Whether a lease may be handed out at this moment: it is not invalidated and belongs to no former login.
-    fn wanted(&self, key: &Key, cached: &Cached, remembered: bool) -> bool;
+    /// The lease, if it may be handed out at this moment: it is not invalidated, belongs to no former login, and was checked, now if not
+    /// before, under the configuration in force.
+    fn admissible(&self, key: &Key, cached: Arc<Cached>, remembered: bool) -> Option<Arc<Cached>>;
 
     /// Has the lease remembered durably, if its source is to be. Called after the answer has gone out.
     fn keep(self: Arc<Self>, key: Key, cached: Arc<Cached>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -254,24 +255,24 @@ impl<U: Upstream> Owner<U> {
         match run {
             Err(_) => self.fail(crashed(&self.key)),
             Ok(Run { result: Err(failure), .. }) => self.fail(failure),
-            Ok(Run { result: Ok(cached), remembered }) => {
-                if self.owners.upstream.wanted(&self.key, &cached, remembered) {
-                    self.admit(cached, remembered);
-                } else {
-                    self.run_again();
-                }
-            }
+            Ok(Run { result: Ok(cached), remembered }) => match self.owners.upstream.admissible(&self.key, cached, remembered) {
+                Some(cached) => self.admit(cached, remembered),
+                None => self.run_again(),
+            },
         }
     }
 
-    /// What came is no longer wanted: it was invalidated meanwhile, or the login is another.
+    /// What came is no longer wanted: it was invalidated meanwhile, or login or configuration are others.
     fn run_again(&mut self) {
         if self.reruns < MOST_RERUNS {
             self.reruns += 1;
             // Memory has just been found to hold the unwanted one.
             self.launch(Intent::Renew);
         } else {
-            let message = format!("the token for app `{}` was invalidated, or the login changed, each time it was resolved", self.key.app);
+            let message = format!(
+                "the token for app `{}` was invalidated, or login or configuration changed, each time it was resolved",
+                self.key.app
+            );
             self.fail(Failure { code: FailureCode::TryAgain, message, hint: Some("try again".into()), steps: Vec::new() });
         }
     }
@@ -285,12 +286,7 @@ impl<U: Upstream> Owner<U> {
                 old
             }
             _ => {
-                self.owners.cache.put(self.key.clone(), Arc::clone(&cached));
-                // Between the look above and the put an invalidation may have emptied the cache; its tombstone is there by now.
-                if !self.owners.upstream.wanted(&self.key, &cached, remembered) {
-                    self.owners.cache.take(&self.key, |found| std::ptr::eq(found, &raw const *cached));
-                    return self.run_again();
-                }
+                let Some(cached) = self.put(cached, remembered) else { return self.run_again() };
                 if !remembered {
                     self.keep(&cached);
                 }
@@ -307,6 +303,22 @@ impl<U: Upstream> Owner<U> {
         }
         if !self.waiters.is_empty() || self.renewal_wanted {
             self.start();
+        }
+    }
+
+    /// Puts a lease into the cache. Between the look at it and the put an invalidation or a new configuration may have emptied the cache;
+    /// what they left behind is there by now, so the lease is looked at once more.
+    fn put(&self, mut cached: Arc<Cached>, remembered: bool) -> Option<Arc<Cached>> {
+        loop {
+            self.owners.cache.put(self.key.clone(), Arc::clone(&cached));
+            match self.owners.upstream.admissible(&self.key, Arc::clone(&cached), remembered) {
+                Some(same) if Arc::ptr_eq(&same, &cached) => return Some(same),
+                Some(checked_again) => cached = checked_again,
+                None => {
+                    self.owners.cache.take(&self.key, |found| std::ptr::eq(found, &raw const *cached));
+                    return None;
+                }
+            }
         }
     }
 

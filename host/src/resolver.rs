@@ -3,14 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use tokio::task::spawn_blocking;
+use tracing::warn;
 
 use crate::{
     app::AppName,
-    cache::{Cache, Cached, Key, Moments},
+    cache::{Cache, Cached, Key, Moments, Terms},
     chain,
     command::Commands,
-    config::{Config, Role, SourceName},
+    config::{Config, EffectiveRule, Role, SourceName},
     explanations::Explanations,
+    ids::{Ids, Learnt},
     keep,
     lease::{Lease, Provenance},
     login::{Generation, LoginWatch, Standing},
@@ -32,6 +35,8 @@ pub struct Resolver {
     pub live: ArcSwap<Live>,
     /// The databases.
     pub store: Arc<Store>,
+    /// The numbers that apps have at Fly.
+    pub learnt: Learnt,
     /// What was invalidated.
     pub tombstones: Tombstones,
     /// The user's login.
@@ -56,12 +61,13 @@ pub struct Live {
     pub config: Arc<Config>,
     /// Its sources.
     pub sources: Sources,
+    /// Counts configurations: what was checked under another one is checked again before it is handed out.
+    pub revision: u64,
 }
 
 impl Resolver {
-    /// Draws the moments of a checked lease.
-    pub fn cached(&self, lease: Lease) -> Cached {
-        let live = self.live.load();
+    /// Draws the moments of a lease that was checked under `live` for `app`.
+    pub fn cached(&self, live: &Live, app: &AppName, lease: Lease) -> Cached {
         let source = live.sources.find(&lease.provenance.source);
         let manual = source.is_some_and(|source| source.config.role == Role::Manual);
         let moments = Moments {
@@ -71,7 +77,8 @@ impl Resolver {
             at_most: manual.then(|| self.clock.now().after(MANUAL_AT_MOST)),
         };
         let fingerprint = self.fingerprints.of(&lease.token);
-        Cached::new(lease, fingerprint, moments)
+        let terms = Terms { revision: live.revision, leaves_whole: live.config.rule_for(app).deliver.is_nothing() };
+        Cached::new(lease, fingerprint, moments, terms)
     }
 
     /// The digest that `source` runs under now; none if it does not run.
@@ -97,8 +104,26 @@ impl Resolver {
         login.is_none_or(|login| state.remembered && state.standing(login) == Standing::Current)
     }
 
+    /// The numbers that are known of an app: the configured ones, and learnt ones where those say nothing.
+    pub fn ids(&self, app: &AppName, rule: &EffectiveRule<'_>) -> Ids {
+        let configured = Ids::configured(rule);
+        if configured.are_known() { configured } else { configured.or(self.learnt.of(app)) }
+    }
+
+    /// Learns the app's numbers from a token that was minted for it.
+    async fn learn(&self, key: &Key, lease: &Lease) {
+        let teaches = self.live.load().sources.find(&lease.provenance.source).is_some_and(|source| source.config.teaches_ids(key.kind));
+        let Some(ids) = Ids::of_mint(&lease.token).filter(|_| teaches) else { return };
+        let (learnt, app) = (self.learnt.clone(), key.app.clone());
+        match spawn_blocking(move || learnt.learn(&app, ids)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => warn!(app = %key.app, "the app's numbers were not kept: {error}"),
+            Err(error) => warn!(app = %key.app, "the app's numbers were not kept: {error}"),
+        }
+    }
+
     /// Whether a lease may be handed out now.
-    pub fn holds(&self, key: &Key, cached: &Cached, remembered: bool) -> bool {
+    fn holds(&self, key: &Key, cached: &Cached, remembered: bool) -> bool {
         let lease = &cached.lease;
         let verdict = if remembered {
             self.tombstones.of_remembered(key, lease, cached.fingerprint)
@@ -114,12 +139,20 @@ impl Upstream for Resolver {
         Box::pin(async move { chain::run(&self, &key, intent).await })
     }
 
-    fn wanted(&self, key: &Key, cached: &Cached, remembered: bool) -> bool {
-        self.holds(key, cached, remembered)
+    fn admissible(&self, key: &Key, cached: Arc<Cached>, remembered: bool) -> Option<Arc<Cached>> {
+        let live = self.live.load();
+        match self.holds(key, &cached, remembered) {
+            false => None,
+            true if cached.terms.revision == live.revision => Some(cached),
+            true => chain::check_again(self, &live, key, &cached).map(Arc::new),
+        }
     }
 
     fn keep(self: Arc<Self>, key: Key, cached: Arc<Cached>) -> BoxFuture<'static, ()> {
-        Box::pin(async move { keep::keep(&self, &key, &cached).await })
+        Box::pin(async move {
+            self.learn(&key, &cached.lease).await;
+            keep::keep(&self, &key, &cached).await;
+        })
     }
 }
 

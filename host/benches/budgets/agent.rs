@@ -14,7 +14,7 @@ use flytoken::{
     app::AppName,
     client::Client,
     kind::Kind,
-    protocol::{Outgoing, Request, encode_request},
+    protocol::{Outgoing, Request, Wish, encode_request},
 };
 
 use crate::{
@@ -69,7 +69,7 @@ fn wait_for(socket: &Path) {
 }
 
 fn request(number: usize) -> Request {
-    Request::Get { app: AppName::parse(&format!("app-{number}")).unwrap(), kind: Kind::Readonly, valid_for: None }
+    Request::Get { app: AppName::parse(&format!("app-{number}")).unwrap(), kind: Kind::Readonly, wish: Wish::default() }
 }
 
 /// From starting the process until it has answered with a token, components compiled before.

@@ -10,12 +10,12 @@ use std::{
 
 use flytoken::{
     app::AppName,
-    cache::{Cache, Cached, Key, Moments},
+    cache::{Cache, Cached, Key, Moments, Terms},
     config::SourceName,
     core::Core,
     kind::Kind,
     lease::{Expiry, Lease, Provenance},
-    protocol::{Reply, Request},
+    protocol::{Reply, Request, Wish},
     system::{Clock, SystemClock},
     time::Timestamp,
     token::ApiToken,
@@ -78,11 +78,11 @@ fn cached(now: Timestamp) -> Cached {
         },
     };
     let moments = Moments { ttl: Duration::from_hours(24), p99: Duration::ZERO, draw: 0.5, at_most: None };
-    Cached::new(lease, "0000000000000000".parse().unwrap(), moments)
+    Cached::new(lease, "0000000000000000".parse().unwrap(), moments, Terms { revision: 0, leaves_whole: true })
 }
 
 async fn get(core: &Core, number: usize) -> bool {
-    core.answer(Request::Get { app: app(number), kind: Kind::Readonly, valid_for: None }).await.is_ok()
+    core.answer(Request::Get { app: app(number), kind: Kind::Readonly, wish: Wish::default() }).await.is_ok()
 }
 
 /// The median over apps that nobody has asked for yet.

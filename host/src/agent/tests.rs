@@ -20,7 +20,7 @@ use crate::{
     client::{self, Client, ClientError},
     kind::Kind,
     lease::Expiry,
-    protocol::{Incoming, MAX_ANSWER, Reply, decode_answer, encode_request},
+    protocol::{Incoming, MAX_ANSWER, Reply, Wish, decode_answer, encode_request},
 };
 
 /// Answers by the app's name: `slow` never, `panic` by panicking, `big` with a long text, everything else at once.
@@ -93,7 +93,7 @@ async fn blocking<T: Send + 'static>(socket: &Path, run: impl FnOnce(&Path) -> T
 }
 
 fn get(app: &str) -> Request {
-    Request::Get { app: AppName::parse(app).unwrap(), kind: Kind::Readonly, valid_for: None }
+    Request::Get { app: AppName::parse(app).unwrap(), kind: Kind::Readonly, wish: Wish::default() }
 }
 
 fn frames(requests: impl IntoIterator<Item = (u64, &'static str)>) -> Vec<u8> {

@@ -27,6 +27,7 @@ pub(super) const GET: &str = "\
 Examples:
   flytoken get my-app
   flytoken get my-app --kind deploy --valid-for 30m
+  flytoken get my-app --kind deploy --actions r --max-lifetime 10m
   curl -H \"$(flytoken get my-app --header)\" https://api.machines.dev/v1/apps/my-app/machines
   flytoken get --json | jq -r .expires_at      for the app of ./fly.toml";
 

@@ -9,7 +9,7 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
-use crate::{config::DurationText, kind::Kind, token::Fingerprint};
+use crate::{config::DurationText, delivery::Actions, kind::Kind, token::Fingerprint};
 
 /// Hands every tool the narrowest Fly.io API token it needs.
 ///
@@ -120,6 +120,20 @@ pub struct App {
     pub app_option: Option<String>,
 }
 
+/// How a token has to be when it is handed out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
+pub struct Wish {
+    /// Narrow it to these actions: letters of rwcdC (read, write, create, delete, control)
+    #[arg(long, value_name = "LETTERS")]
+    pub actions: Option<Actions>,
+    /// Let it live no longer than this from now, such as 10m
+    #[arg(long, value_parser = duration, value_name = "DURATION")]
+    pub max_lifetime: Option<Duration>,
+    /// At least this much of its life must be left, else it is renewed first, such as 30m
+    #[arg(long, value_parser = duration, value_name = "DURATION")]
+    pub valid_for: Option<Duration>,
+}
+
 /// `flytoken get`.
 #[derive(Debug, Default, PartialEq, Eq, Args)]
 pub struct Get {
@@ -129,9 +143,9 @@ pub struct Get {
     /// What the token is for
     #[arg(long, value_parser = kinds(), default_value = "readonly")]
     pub kind: Kind,
-    /// At least this much of its life must be left, else it is renewed first, such as 30m
-    #[arg(long, value_parser = duration, value_name = "DURATION")]
-    pub valid_for: Option<Duration>,
+    /// How the token has to be.
+    #[command(flatten)]
+    pub wish: Wish,
     /// Leave out the scheme `FlyV1`
     #[arg(long, conflicts_with = "header")]
     pub bare: bool,
@@ -152,9 +166,9 @@ pub struct Exec {
     /// What the token is for
     #[arg(long, value_parser = kinds(), default_value = "readonly")]
     pub kind: Kind,
-    /// At least this much of its life must be left, else it is renewed first, such as 30m
-    #[arg(long, value_parser = duration, value_name = "DURATION")]
-    pub valid_for: Option<Duration>,
+    /// How the token has to be.
+    #[command(flatten)]
+    pub wish: Wish,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     pub command: Vec<OsString>,
@@ -169,6 +183,9 @@ pub struct Env {
     /// What the token is for
     #[arg(long, value_parser = kinds(), default_value = "readonly")]
     pub kind: Kind,
+    /// How the token has to be.
+    #[command(flatten)]
+    pub wish: Wish,
     /// The form of the lines
     #[arg(long, value_enum, default_value_t)]
     pub format: EnvFormat,

@@ -30,6 +30,11 @@ impl Argument {
         &self.text
     }
 
+    /// Whether it stands for `placeholder`, alone or with a text around it.
+    pub fn holds(&self, placeholder: Placeholder) -> bool {
+        self.pieces.contains(&Piece::Value(placeholder))
+    }
+
     /// The text with every placeholder filled in.
     ///
     /// # Errors

@@ -1,23 +1,25 @@
 //! A token on its way to the user.
 
-use std::time::Duration;
-
 use super::{Context, unexpected};
 use crate::{
     app::AppName,
-    cli::App,
+    cli::{self, App},
     kind::Kind,
     plain,
-    protocol::{Delivered, Failure, LeaseFacts, Reply, Request},
+    protocol::{Delivered, Failure, LeaseFacts, Reply, Request, Wish},
 };
 
 impl Context {
     /// A token for the app meant.
-    pub(super) fn token(&self, app: &App, kind: Kind, valid_for: Option<Duration>) -> Result<Delivered, Failure> {
+    pub(super) fn token(&self, app: &App, kind: Kind, wish: cli::Wish) -> Result<Delivered, Failure> {
         let app = self.app(app)?;
-        // Part of a second counts as a whole one: no less may be left than was asked for.
-        let valid_for = valid_for.map(|duration| duration.as_secs() + u64::from(duration.subsec_nanos() > 0));
-        match self.ask(Request::Get { app, kind, valid_for })? {
+        let wish = Wish {
+            // Part of a second counts as a whole one: no less may be left than was asked for.
+            valid_for: wish.valid_for.map(|duration| duration.as_secs() + u64::from(duration.subsec_nanos() > 0)),
+            actions: wish.actions,
+            max_lifetime: wish.max_lifetime.map(|duration| duration.as_secs()),
+        };
+        match self.ask(Request::Get { app, kind, wish })? {
             Reply::Token(delivered) => Ok(delivered),
             _ => Err(unexpected()),
         }

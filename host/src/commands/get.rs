@@ -10,7 +10,7 @@ use crate::{
 };
 
 pub(super) fn run(get: &Get, context: &Context) -> Result<(), Failure> {
-    let delivered = context.token(&get.app, get.kind, get.valid_for)?;
+    let delivered = context.token(&get.app, get.kind, get.wish)?;
     if get.json {
         context.output.print_json(&machine_form(get, &delivered))?;
     } else {

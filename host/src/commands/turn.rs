@@ -62,9 +62,10 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::protocol::Wish;
 
     fn get(app: &str, kind: Kind) -> Request {
-        Request::Get { app: AppName::parse(app).unwrap(), kind, valid_for: None }
+        Request::Get { app: AppName::parse(app).unwrap(), kind, wish: Wish::default() }
     }
 
     #[test]

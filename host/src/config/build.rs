@@ -18,6 +18,7 @@ use super::{
     source::{ComponentRef, Grants, Role, SourceConfig},
     text::{DurationText, SizeText},
 };
+use crate::delivery::Narrowing;
 
 /// Fills in what follows from other values, so that it can be shown like the rest.
 pub(super) fn complete(layer: &mut Layer) {
@@ -210,6 +211,9 @@ impl Check<'_> {
             if let Some(chain) = &layer.chain {
                 self.chain(chain, &path.key("chain"), sources);
             }
+            if let Some(lifetime) = layer.deliver.as_ref().and_then(|deliver| deliver.max_lifetime) {
+                self.bounds(lifetime.0, MIN_LIFETIME, MAX_LIFETIME, &path.key("deliver").key("max-lifetime"));
+            }
         }
         let rule = |layer: &AppLayer| AppRule {
             pattern: layer.pattern.clone(),
@@ -217,6 +221,10 @@ impl Check<'_> {
             organization: layer.organization.as_ref().map(|slug| slug.0.clone()),
             organization_id: layer.organization_id,
             chain: layer.chain.clone(),
+            deliver: layer.deliver.as_ref().map_or(Narrowing::default(), |deliver| Narrowing {
+                actions: deliver.actions.map(|actions| actions.0),
+                max_lifetime: deliver.max_lifetime.map(|lifetime| lifetime.0),
+            }),
         };
         layers.iter().map(rule).collect()
     }
@@ -233,6 +241,10 @@ const MAX_APPS: usize = 10_000;
 
 const MIN_TTL: Duration = Duration::from_mins(1);
 const MAX_TTL: Duration = Duration::from_hours(30 * 24);
+
+/// A token that lives shorter is over before it is used.
+const MIN_LIFETIME: Duration = Duration::from_secs(10);
+const MAX_LIFETIME: Duration = Duration::from_hours(365 * 24);
 
 const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -9,7 +9,7 @@ use super::{
     names::SourceName,
     pattern::Pattern,
     source::{BUILTINS, Records, Role},
-    text::{DigestText, DurationText, Setting, SizeText, Slug, parsed},
+    text::{ActionsText, DigestText, DurationText, Setting, SizeText, Slug, parsed},
 };
 use crate::command::CommandGrant;
 
@@ -83,6 +83,18 @@ pub(super) struct AppLayer {
     pub(super) organization_id: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) chain: Option<Chain>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) deliver: Option<DeliverLayer>,
+}
+
+/// An entry's `deliver`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map with actions, max-lifetime or both")]
+pub(super) struct DeliverLayer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) actions: Option<ActionsText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) max_lifetime: Option<DurationText>,
 }
 
 /// Where the key lies that records are sealed with.

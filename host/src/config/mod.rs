@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use crate::app::AppName;
+use crate::{app::AppName, delivery::Narrowing};
 
 mod chain;
 mod names;
@@ -64,6 +64,8 @@ pub struct AppRule {
     pub organization_id: Option<u64>,
     /// The order in which sources are asked, in place of the default one.
     pub chain: Option<Chain>,
+    /// How narrow every answer has to be: `actions`, and `max-lifetime` from 10 seconds to 365 days.
+    pub deliver: Narrowing,
 }
 
 /// What is in force for one app.
@@ -77,6 +79,8 @@ pub struct EffectiveRule<'a> {
     pub organization: Option<&'a str>,
     /// The organisation's number at Fly.
     pub organization_id: Option<u64>,
+    /// How narrow every answer has to be.
+    pub deliver: Narrowing,
 }
 
 impl Config {
@@ -84,12 +88,15 @@ impl Config {
     /// entry that fits too would say more.
     pub fn rule_for(&self, app: &AppName) -> EffectiveRule<'_> {
         match self.apps.iter().find(|rule| rule.pattern.matches(app)) {
-            None => EffectiveRule { chain: &self.chain, id: None, organization: None, organization_id: None },
+            None => {
+                EffectiveRule { chain: &self.chain, id: None, organization: None, organization_id: None, deliver: Narrowing::default() }
+            }
             Some(rule) => EffectiveRule {
                 chain: rule.chain.as_ref().unwrap_or(&self.chain),
                 id: rule.id,
                 organization: rule.organization.as_deref(),
                 organization_id: rule.organization_id,
+                deliver: rule.deliver,
             },
         }
     }

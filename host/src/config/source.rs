@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::names::SourceName;
-use crate::command::CommandGrant;
+use crate::{
+    command::{CommandGrant, Placeholder},
+    kind::Kind,
+};
 
 /// One source as it is configured.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,6 +97,17 @@ pub enum Records {
 }
 
 impl SourceConfig {
+    /// Whether a token that it mints for an app tells the numbers of that very app: only `builtin:cli` does, for kinds that are limited to an
+    /// app, and only while each command that it may run is about the app or the organisation that is asked for.
+    pub fn teaches_ids(&self, kind: Kind) -> bool {
+        let about =
+            |grant: &CommandGrant| grant.args.iter().any(|argument| argument.holds(Placeholder::App) || argument.holds(Placeholder::Org));
+        self.mints
+            && self.component == ComponentRef::Builtin("cli".into())
+            && matches!(kind, Kind::Readonly | Kind::Deploy | Kind::Ssh | Kind::MachineExec)
+            && self.grants.commands.iter().all(about)
+    }
+
     /// Digest over what a kept lease depends on: role, settings, grants and the pinned digest. A lease obtained under another one is
     /// absent. The component's own digest is the runtime's to add.
     ///

@@ -152,9 +152,14 @@ fn one_file_that_does_not_hold_says_where_what_and_what_was_meant() {
         ),
         ("budget: { per-app: 10 }\n", "1:1: unknown key `budget`; known are `version`, `chain`, `ttl`, `key`, `sources` and `apps`"),
         (
-            "apps:\n  - match: a\n    deliver: { actions: r }\n",
-            "3:5: apps[0]: unknown key `deliver`; known are `match`, `id`, `organization`, `organization-id` and `chain`",
+            "apps:\n  - match: a\n    deliver: { actions: r, kind: deploy }\n",
+            "3:28: apps[0].deliver: unknown key `kind`; known are `actions` and `max-lifetime`",
         ),
+        (
+            "apps:\n  - match: a\n    deliver: { actions: read }\n",
+            "3:25: apps[0].deliver.actions: actions are letters: r to read, w to write, c to create, d to delete, C to control, or * for all",
+        ),
+        ("apps:\n  - match: a\n    deliver: { max-lifetime: 1s }\n", "3:30: apps[0].deliver.max-lifetime: must be from 10s to 365d"),
         (
             "sources:\n  x: { component: builtin:cli, grants: { http: [] } }\n",
             "2:42: sources.x.grants: unknown key `http`; known are `reveal`, `login`, `records`, `commands` and `memory`",

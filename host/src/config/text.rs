@@ -4,6 +4,8 @@ use std::{fmt, marker::PhantomData, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::delivery::{Actions, NoActions};
+
 /// Deserialises a scalar through `parse`, which sees the text as it stands in the file, quoted or not.
 pub(super) fn parsed<'de, D: Deserializer<'de>, T, E: fmt::Display>(
     deserializer: D,
@@ -121,6 +123,22 @@ impl fmt::Display for Slug {
     }
 }
 
+/// Actions, as letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ActionsText(pub(super) Actions);
+
+impl ActionsText {
+    fn parse(text: &str) -> Result<Self, NoActions> {
+        text.parse().map(Self)
+    }
+}
+
+impl fmt::Display for ActionsText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// One of a source's settings: text, a number or a boolean, kept as it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Setting(pub(super) String);
@@ -160,6 +178,7 @@ as_text! {
     SizeText: "a size such as 64MiB",
     DigestText: "a SHA-256 digest of 64 hex digits",
     Slug: "the slug of an organisation",
+    ActionsText: "letters of actions, such as r",
     Setting: "text, a number, true or false"
 }
 

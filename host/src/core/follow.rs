@@ -71,8 +71,9 @@ async fn apply(inner: &Arc<Inner>, loaded: &Loaded) {
         warn!(source = %source.config.name, "the source in force stays: {}", source.problem.as_deref().unwrap_or_default());
     }
     let resolver = &inner.resolver;
-    let changed = resolver.live.load().config != loaded.config;
-    resolver.live.store(Arc::new(Live { config: Arc::clone(&loaded.config), sources }));
+    let before = resolver.live.load_full();
+    let changed = before.config != loaded.config;
+    resolver.live.store(Arc::new(Live { config: Arc::clone(&loaded.config), sources, revision: before.revision + 1 }));
     // What was obtained under other settings, grants or bytes no longer counts. After any other change each lease has to pass the check
     // again, since ids, organisations and chains decide what fits; memory has it at hand.
     resolver.cache.take_where(|_, cached| {

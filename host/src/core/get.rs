@@ -4,26 +4,28 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-use super::Core;
+use super::{Core, deliver::whole};
 use crate::{
     app::AppName,
     cache::{Cached, Key},
     kind::Kind,
     owner::{Answer, Need},
-    protocol::{Delivered, Failure, FailureCode, LeaseState, Reply},
+    protocol::{Failure, FailureCode, LeaseState, Reply, Wish},
 };
 
 impl Core {
-    /// A token for one app and kind. A fresh cached lease is answered at once, without a lock held or a task asked.
-    pub(super) async fn get(&self, key: Key, valid_for: Option<Duration>) -> Result<Reply, Failure> {
-        let cached = self.lease(&key, valid_for).await?;
-        Ok(delivered(&key, &cached))
+    /// A token for one app and kind, as narrow as the app's `deliver` rule and the client's wish want it. What is denied asks no source.
+    pub(super) async fn get(&self, key: Key, wish: Wish) -> Result<Reply, Failure> {
+        self.narrowing(&key, &wish)?;
+        let cached = self.lease(&key, wish.valid_for.map(Duration::from_secs)).await?;
+        self.deliver(&key, &cached, &wish)
     }
 
-    /// The cached token, if nothing has to be done about it.
+    /// The cached token, if nothing has to be done about it: no lock is held, no task is asked, nothing is narrowed.
     pub(super) fn cached(&self, key: &Key) -> Option<Reply> {
-        let cached = self.inner.resolver.cache.find(key).filter(|cached| self.state(cached) == LeaseState::Fresh)?;
-        Some(delivered(key, &cached))
+        let cached = self.inner.resolver.cache.find(key)?;
+        let at_once = cached.terms.leaves_whole && self.state(&cached) == LeaseState::Fresh;
+        at_once.then(|| whole(key, &cached))
     }
 
     /// The lease that answers now.
@@ -93,10 +95,6 @@ impl Core {
         // Not the end in the cache: a manual token leaves it earlier, and is good for as long as before when it comes back.
         cached.good_until.is_none_or(|end| end >= needed)
     }
-}
-
-fn delivered(key: &Key, cached: &Cached) -> Reply {
-    Reply::Token(Delivered { token: Arc::clone(&cached.lease.token), facts: cached.facts(key) })
 }
 
 fn too_short(key: &Key, valid_for: Duration) -> Failure {

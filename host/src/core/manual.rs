@@ -8,6 +8,8 @@ use crate::{
     cache::Key,
     check::{self, Wanted},
     config::Role,
+    delivery::Narrowing,
+    ids::Ids,
     keep,
     kind::Kind,
     lease::{Expiry, Lease, Provenance},
@@ -41,7 +43,14 @@ impl Core {
         };
         // An expiry that nobody states is the token's own, if it states one.
         let lease = Lease { expiry: Expiry::Never, ..lease };
-        let wanted = Wanted { key: &key, app_id: None, organization: None, organization_id: None, manual: true, now: resolver.clock.now() };
+        let wanted = Wanted {
+            key: &key,
+            ids: Ids::default(),
+            organization: None,
+            manual: true,
+            deliver: Narrowing::default(),
+            now: resolver.clock.now(),
+        };
         let lease = check::check(lease, &wanted).map_err(|refusal| not_usable(&refusal))?.lease;
         if !resolver.store.is_durable() {
             return Err(self.not_durable(&app));

@@ -1,5 +1,6 @@
 //! The agent without its socket: answers requests, in a long-running agent as in a command that resolves in its own process.
 
+mod deliver;
 mod follow;
 mod get;
 mod invalidate;
@@ -60,8 +61,10 @@ struct ConfigurationFacts {
 impl Core {
     /// The answer to a request that needs nobody but the cache: a token with a fresh lease. Neither waits nor needs a runtime.
     pub fn at_once(&self, request: &Request) -> Option<Reply> {
-        let Request::Get { app, kind, valid_for: None } = request else { return None };
-        self.cached(&Key { app: app.clone(), kind: *kind })
+        match request {
+            Request::Get { app, kind, wish } if wish.is_nothing() => self.cached(&Key { app: app.clone(), kind: *kind }),
+            _ => None,
+        }
     }
 
     /// Answers one request.
@@ -70,13 +73,13 @@ impl Core {
     /// A [`Failure`] with its exit code, what happened, a hint, and every step's own reason where the chain ran.
     pub async fn answer(&self, request: Request) -> Result<Reply, Failure> {
         match request {
-            Request::Get { app, kind, valid_for } => self.get(Key { app, kind }, valid_for.map(Duration::from_secs)).await,
+            Request::Get { app, kind, wish } => self.get(Key { app, kind }, wish).await,
             Request::Refresh { app, kind } => self.refresh(app, kind).await,
             Request::Set { app, token } => self.set(app, token).await,
             Request::Unset { app } => self.unset(app).await,
             Request::Invalidate { app, kind, fingerprint } => self.invalidate(app, kind, fingerprint).await,
             Request::InvalidateToken { app, kind, token } => {
-                let fingerprint = self.inner.resolver.fingerprints.of(&token);
+                let fingerprint = self.fingerprint(&app, kind, &token);
                 self.invalidate(app, kind, Some(fingerprint)).await
             }
             Request::Explain { app, kind, resolve } => self.explain(Key { app, kind }, resolve).await,

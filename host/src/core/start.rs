@@ -16,6 +16,7 @@ use crate::{
     command::{self, Commands, supervisor},
     config::{self, KeyPlace},
     explanations::Explanations,
+    ids::Learnt,
     login::{self, LoginWatch, Place},
     login_memory::LoginMemory,
     owner::Owners,
@@ -101,7 +102,8 @@ impl Core {
         let cache = Arc::new(Cache::default());
         let resolver = Arc::new(Resolver {
             clock: Arc::clone(&clock),
-            live: ArcSwap::from_pointee(Live { config: Arc::clone(&loaded.config), sources }),
+            live: ArcSwap::from_pointee(Live { config: Arc::clone(&loaded.config), sources, revision: 0 }),
+            learnt: Learnt(Arc::clone(&store)),
             store,
             tombstones,
             login,

@@ -8,7 +8,7 @@ use super::{failed, forged::Forged, show::Show, stage::Stage};
 use crate::{
     app::AppName,
     kind::Kind,
-    protocol::{Delivered, Failure, LeaseFacts, Reply, Request, StepOutcome, StepReport},
+    protocol::{Delivered, Failure, LeaseFacts, Reply, Request, StepOutcome, StepReport, Wish},
     system::{Clock, Environment, SystemClock},
     time::Timestamp,
 };
@@ -80,7 +80,7 @@ impl<'a> Act<'a> {
 /// The request for a token.
 pub(super) fn get(app: &str, kind: Kind) -> Result<Request, Failure> {
     let app = AppName::parse(app).map_err(|error| failed(error.to_string()))?;
-    Ok(Request::Get { app, kind, valid_for: None })
+    Ok(Request::Get { app, kind, wish: Wish::default() })
 }
 
 /// Who answers without asking any source.

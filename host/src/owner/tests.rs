@@ -8,7 +8,7 @@ use std::{
 use super::*;
 use crate::{
     app::AppName,
-    cache::Moments,
+    cache::{Moments, Terms},
     kind::Kind,
     lease::Expiry,
     test_support::{self, TestClock, timestamp},
@@ -43,8 +43,9 @@ impl Upstream for Script {
         })
     }
 
-    fn wanted(&self, _: &Key, cached: &Cached, _: bool) -> bool {
-        !self.unwanted.lock().unwrap().contains(&cached.lease.provenance.sequence)
+    fn admissible(&self, _: &Key, cached: Arc<Cached>, _: bool) -> Option<Arc<Cached>> {
+        let unwanted = self.unwanted.lock().unwrap().contains(&cached.lease.provenance.sequence);
+        (!unwanted).then_some(cached)
     }
 
     fn keep(self: Arc<Self>, _: Key, _: Arc<Cached>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
@@ -61,7 +62,7 @@ fn cached(sequence: u64, end: u64) -> Arc<Cached> {
     let mut lease = test_support::lease(&format!("token-{sequence}"), Expiry::At(timestamp(end)), timestamp(1000));
     lease.provenance.sequence = sequence;
     let moments = Moments { ttl: Duration::from_hours(24), p99: Duration::ZERO, draw: 0.0, at_most: None };
-    Arc::new(Cached::new(lease, format!("{sequence:016x}").parse().unwrap(), moments))
+    Arc::new(Cached::new(lease, format!("{sequence:016x}").parse().unwrap(), moments, Terms { revision: 0, leaves_whole: true }))
 }
 
 fn owners(runs: impl IntoIterator<Item = Scripted>) -> (Arc<Script>, Arc<Owners<Script>>) {

@@ -171,13 +171,13 @@ mod tests {
         app::AppName,
         kind::Kind,
         lease::Expiry,
-        protocol::{Delivered, Incoming, LeaseFacts},
+        protocol::{Delivered, Incoming, LeaseFacts, Wish},
         time::Timestamp,
         token::ApiToken,
     };
 
     fn get() -> Request {
-        Request::Get { app: AppName::parse("web").unwrap(), kind: Kind::Readonly, valid_for: None }
+        Request::Get { app: AppName::parse("web").unwrap(), kind: Kind::Readonly, wish: Wish::default() }
     }
 
     fn token() -> Reply {
@@ -254,7 +254,7 @@ mod tests {
         let token = || Arc::new(ApiToken::new(Zeroizing::new("fm2_canary".into())));
         let fingerprint = "0123456789abcdef".parse().unwrap();
         for request in [
-            Request::Get { app: app(), kind: Kind::MachineExec, valid_for: Some(60) },
+            Request::Get { app: app(), kind: Kind::MachineExec, wish: Wish { valid_for: Some(60), ..Wish::default() } },
             Request::Set { app: app(), token: token() },
             Request::Unset { app: app() },
             Request::Refresh { app: app(), kind: None },

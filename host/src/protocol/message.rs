@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     app::AppName,
+    delivery::Actions,
     kind::Kind,
     lease::Expiry,
     time::Timestamp,
@@ -25,9 +26,9 @@ pub enum Request {
         app: AppName,
         /// What the token is for.
         kind: Kind,
-        /// At least this many seconds must be left; a lease with less is renewed first.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        valid_for: Option<u64>,
+        /// How the token has to be; what is left out is as the agent has it.
+        #[serde(default, skip_serializing_if = "Wish::is_nothing")]
+        wish: Wish,
     },
     /// Keeps a token set by hand.
     Set {
@@ -79,6 +80,28 @@ pub enum Request {
     },
     /// How the agent, its sources and its leases are.
     Status,
+}
+
+/// How a client wants the token that it is handed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Wish {
+    /// At least this many seconds must be left; a lease with less is renewed first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_for: Option<u64>,
+    /// It allows these actions and no others, as letters of `rwcdC`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actions: Option<Actions>,
+    /// It lives for this many seconds at most, from now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_lifetime: Option<u64>,
+}
+
+impl Wish {
+    /// Whether any token will do.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What a client is told when all went well.

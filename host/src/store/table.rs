@@ -11,6 +11,8 @@ pub enum Table {
     Tombstones,
     /// Who is logged in.
     Login,
+    /// The numbers that apps have at Fly.
+    Ids,
     /// Mints that were begun.
     Ledger,
     /// Counters and other single facts.
@@ -19,7 +21,7 @@ pub enum Table {
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 6] = [Self::Leases, Self::Manual, Self::Tombstones, Self::Login, Self::Ledger, Self::Meta];
+    pub const ALL: [Self; 7] = [Self::Leases, Self::Manual, Self::Tombstones, Self::Login, Self::Ids, Self::Ledger, Self::Meta];
 
     /// The name on disk.
     pub fn name(self) -> &'static str {
@@ -28,6 +30,7 @@ impl Table {
             Self::Manual => "manual",
             Self::Tombstones => "tombstones",
             Self::Login => "login",
+            Self::Ids => "ids",
             Self::Ledger => "ledger",
             Self::Meta => "meta",
         }

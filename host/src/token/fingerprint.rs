@@ -6,9 +6,16 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::{ApiToken, text};
+use super::{
+    ApiToken,
+    macaroon::Macaroon,
+    text::{self, Form},
+};
 
 /// A keyed hash of a token, 8 bytes, written as 16 hex digits: may stand in logs and records, where a token may not.
+///
+/// A macaroon counts by its nonce, which all copies of it that were narrowed have in common: who was handed a narrow copy names the token
+/// that it was made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; 8]);
 
@@ -21,27 +28,55 @@ impl FingerprintKey {
         Self(bytes)
     }
 
-    /// The fingerprint of a whole token: the same with and without a scheme, empty items or white space around items.
+    /// The fingerprint of a whole token: the same however its macaroons are narrowed, with and without a scheme, empty items or white
+    /// space around items.
     pub fn of(&self, token: &ApiToken) -> Fingerprint {
         let mut hash = self.hash();
-        for (place, item) in text::items(token.expose()).enumerate() {
-            if place > 0 {
-                hash.update(b",");
-            }
-            hash.update(item.as_bytes());
-        }
+        text::items(token.expose()).for_each(|item| add(&mut hash, item));
         Fingerprint::from_hash(hash)
     }
 
     /// The fingerprint of one item of a list: what [`FingerprintKey::of`] says of a token that is this item alone.
     pub fn of_item(&self, item: &str) -> Fingerprint {
         let mut hash = self.hash();
-        hash.update(item.trim().as_bytes());
+        add(&mut hash, item.trim());
         Fingerprint::from_hash(hash)
+    }
+
+    /// Whether a permission token in one list is, narrowed or not, in the other too.
+    pub fn share_a_permission(&self, a: &ApiToken, b: &ApiToken) -> bool {
+        let permissions = |token: &ApiToken| -> Vec<Fingerprint> {
+            let is_permission = |item: &&str| read(item).is_some_and(|macaroon| macaroon.is_permission());
+            text::items(token.expose()).filter(is_permission).map(|item| self.of_item(item)).collect()
+        };
+        let b = permissions(b);
+        permissions(a).iter().any(|permission| b.contains(permission))
     }
 
     fn hash(&self) -> Hmac<Sha256> {
         Hmac::new_from_slice(&*self.0).expect("HMAC takes keys of any length")
+    }
+}
+
+/// Adds one item so that no two lists run together: a nonce is an array that says how long it is, any other text has its length before it.
+fn add(hash: &mut Hmac<Sha256>, item: &str) {
+    match read(item) {
+        Some(macaroon) => {
+            hash.update(b"nonce");
+            hash.update(macaroon.nonce_bytes());
+        }
+        None => {
+            hash.update(b"text");
+            hash.update(&item.len().to_be_bytes());
+            hash.update(item.as_bytes());
+        }
+    }
+}
+
+fn read(item: &str) -> Option<Macaroon> {
+    match Form::of(item) {
+        Form::Macaroon(base64) => text::decode(base64, 0).and_then(|bytes| Macaroon::decode(&bytes)).ok(),
+        Form::User | Form::Opaque => None,
     }
 }
 
@@ -100,6 +135,7 @@ pub struct NotAFingerprint;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::token::{Caveat, Mask, forge::Forge};
 
     fn key(byte: u8) -> FingerprintKey {
         FingerprintKey::new(Zeroizing::new([byte; 32]))
@@ -120,6 +156,19 @@ mod tests {
         }
         assert_eq!(key(1).of_item(" fm2_a"), key(1).of(&token("FlyV1 fm2_a")));
         assert_ne!(key(2).of(&token("fm2_a,fm2_b")), expected);
+    }
+
+    #[test]
+    fn a_narrowed_copy_has_the_fingerprint_of_its_token_and_another_discharge_is_another_token() {
+        let forged = Forge::new([1; 32]).permission([1; 16]).third_party("https://auth.fly.io").sign();
+        let narrowed = forged.macaroon.attenuated(&[Caveat::Action(Mask::READ)]).expect("it is not finished");
+        let discharges = [2, 3].map(|rnd| forged.tickets[0].discharge([rnd; 16]).sign().macaroon.encode());
+        let whole = |macaroon: &Macaroon, discharge: &str| token(&format!("{},{discharge}", *macaroon.encode()));
+        let expected = key(1).of(&whole(&forged.macaroon, &discharges[0]));
+        assert_eq!(key(1).of(&whole(&narrowed, &discharges[0])), expected);
+        assert_ne!(key(1).of(&whole(&narrowed, &discharges[1])), expected);
+        let other = Forge::new([1; 32]).permission([9; 16]).sign().macaroon;
+        assert_ne!(key(1).of(&whole(&other, &discharges[0])), expected);
     }
 
     #[test]
