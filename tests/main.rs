@@ -22,6 +22,8 @@ mod lifecycle;
 mod manual;
 mod one_shots;
 mod output;
+mod readme;
 mod renewal;
 mod socket;
 mod sources;
+mod structure;

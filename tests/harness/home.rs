@@ -122,6 +122,15 @@ impl Home {
         ran
     }
 
+    /// Runs a line of shell in this folder with the binary on its path, and answers with what it printed, both streams in one.
+    pub(crate) fn shell(&self, folder: &Path, line: &str) -> String {
+        let program = Path::new(env!("CARGO_BIN_EXE_flytoken"));
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("exec 2>&1\n{line}")]).env_clear().envs(&self.variables).current_dir(folder);
+        command.env("PATH", format!("{}:{}", program.parent().unwrap().display(), self.variables["PATH"]));
+        String::from_utf8(command.stdin(Stdio::null()).output().unwrap().stdout).unwrap()
+    }
+
     /// What `get` with these arguments answers as JSON; fails unless there is a token.
     pub(crate) fn get(&self, arguments: &[&str]) -> serde_json::Value {
         let ran = self.run(&[&["get", "--json"], arguments].concat());

@@ -37,9 +37,12 @@ impl Moments {
         }
     }
 
-    /// How far off it is: `in 23 h`, `5 min ago`.
+    /// How far off it is: `in 23 h`, `5 min ago`, `just now`.
     pub fn distance(&self, moment: Timestamp) -> String {
-        if moment >= self.now { format!("in {}", rough(moment.since(self.now))) } else { format!("{} ago", rough(self.now.since(moment))) }
+        if moment == self.now {
+            return "just now".into();
+        }
+        if moment > self.now { format!("in {}", rough(moment.since(self.now))) } else { format!("{} ago", rough(self.now.since(moment))) }
     }
 
     /// Both: `14:05 (in 23 h)`.
