@@ -91,6 +91,7 @@ fn invocation(home: &Path, timeout: Duration) -> Invocation {
         "{ program: PROGRAM, args: [-a, '{app}', -n, '{unique}'], env: { FLY_API_TOKEN: { secret: login }, FLY_CONFIG_DIR: '{dir}' } }";
     let program = home.join("bin/fly");
     Invocation {
+        before: None,
         grant: serde_yaml::from_str::<CommandGrant>(&yaml.replace("PROGRAM", program.to_str().unwrap())).unwrap(),
         app: AppName::parse("web").unwrap(),
         organization: None,

@@ -20,6 +20,7 @@ mod invalidate;
 mod kinds;
 mod lifecycle;
 mod manual;
+mod mints;
 mod one_shots;
 mod output;
 mod readme;

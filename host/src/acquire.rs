@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     cache::Key,
-    command::{self, Invocation, Permit, granted},
+    command::{self, Before, Invocation, Permit, granted},
     config::EffectiveRule,
     hex,
     login::LoginState,
@@ -65,13 +65,15 @@ impl Acquisition {
     async fn run(&self, program: &str, args: &[String]) -> Result<Arc<command::Output>, command::Failure> {
         let config = &self.source.config;
         let grant = granted(&config.grants.commands, program, args)?.clone();
-        let unique = format!("flytoken-{}-{}-{}", self.key.app, self.key.kind, hex::encode(&random::<6>()));
+        let unique = unique_name(&self.key);
         *self.unique.lock().unwrap_or_else(PoisonError::into_inner) = Some(unique.clone());
+        let lifetime = self.source.lifetime(self.resolver.live.load().config.ttl);
         let invocation = Invocation {
+            before: config.mints.then(|| self.charge(unique.clone(), lifetime)),
             grant,
             app: self.key.app.clone(),
             organization: self.organization.clone(),
-            expiry: go_duration(self.source.lifetime(self.resolver.live.load().config.ttl)),
+            expiry: go_duration(lifetime),
             unique,
             login: self.login.clone(),
             timeout: config.timeout.saturating_sub(REPORTING).max(config.timeout / 2),
@@ -80,10 +82,23 @@ impl Acquisition {
     }
 }
 
+impl Acquisition {
+    /// Writes the mint down and charges it, when and if the program starts.
+    fn charge(&self, name: String, lifetime: Duration) -> Before {
+        let (resolver, key, source) = (Arc::clone(&self.resolver), self.key.clone(), self.source.config.name.clone());
+        Before(Box::new(move || resolver.charge(&name, &key, source, lifetime).map_err(|why| why.to_string())))
+    }
+}
+
 impl CommandAccess for Acquisition {
     fn run<'a>(&'a self, program: &'a str, args: &'a [String]) -> BoxFuture<'a, Result<Arc<command::Output>, command::Failure>> {
         Box::pin(self.run(program, args))
     }
+}
+
+/// A name that no other mint has, by which a person finds it at Fly.
+pub fn unique_name(key: &Key) -> String {
+    format!("flytoken-{}-{}-{}", key.app, key.kind, hex::encode(&random::<6>()))
 }
 
 /// As Go's `time.ParseDuration`, and so `fly`, reads it.

@@ -2,10 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, timeout};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, timeout},
+};
 
 use crate::{
-    acquire::Acquisition,
+    acquire::{Acquisition, unique_name},
     cache::{Cached, Key},
     check::{self, Wanted},
     config::{EffectiveRule, OnFailure, Role, Step},
@@ -109,6 +112,14 @@ impl Asked<'_> {
             let Ok(permit) = timeout(PATIENCE, self.resolver.commands.permit()).await else { return busy("command slot") };
             acquisition = Some(Arc::new(Acquisition::new(self.resolver, source, self.login, self.rule, self.key, permit)));
         }
+        let mut minted = None;
+        if source.config.mints && acquisition.is_none() {
+            // It obtains its tokens itself, so that each call may be a mint.
+            match self.charge(source).await {
+                Ok(name) => minted = Some(name),
+                Err(why) => return (Said::Refused(Refusal::Unavailable(why)), Duration::ZERO),
+            }
+        }
         let call = call(self.resolver, source, self.login, self.key, acquisition.clone());
         let request = request(self.resolver, source, self.rule, self.key, self.intent);
         let started = Instant::now();
@@ -116,7 +127,7 @@ impl Asked<'_> {
         let took = started.elapsed();
         source.stats.count(took, matches!(answer, Err(Refused::Broke(_))));
         let said = match answer {
-            Ok(lease) => self.examine(source, lease, acquisition.as_deref()),
+            Ok(lease) => self.examine(source, lease, acquisition.as_deref().and_then(Acquisition::unique).or(minted)),
             Err(Refused::Said(refusal)) => Said::Refused(refusal),
             Err(Refused::Broke(broke)) if broke.kind == BrokeKind::Denied => Said::Refused(Refusal::Misconfigured(broke.text)),
             Err(Refused::Broke(broke)) => Said::Refused(Refusal::Unavailable(broke.text)),
@@ -124,11 +135,23 @@ impl Asked<'_> {
         (said, took)
     }
 
-    /// Checks a lease before it is kept or given.
-    fn examine(&self, source: &Source, mut lease: Lease, acquisition: Option<&Acquisition>) -> Said {
-        if lease.id.is_none() {
-            lease.id = acquisition.and_then(Acquisition::unique);
+    /// Charges a call that may mint, and names it.
+    async fn charge(&self, source: &Arc<Source>) -> Result<String, String> {
+        let (resolver, key, source) = (Arc::clone(self.resolver), self.key.clone(), Arc::clone(source));
+        let charging = spawn_blocking(move || {
+            let (name, lifetime) = (unique_name(&key), source.lifetime(resolver.live.load().config.ttl));
+            resolver.charge(&name, &key, source.config.name.clone(), lifetime).map(|()| name)
+        });
+        match charging.await {
+            Ok(charged) => charged.map_err(|why| why.to_string()),
+            Err(_) => Err("the mint could not be written down".into()),
         }
+    }
+
+    /// Checks a lease before it is kept or given.
+    fn examine(&self, source: &Source, mut lease: Lease, minted: Option<String>) -> Said {
+        // The name in the ledger goes before what the source calls it: by that one it can be revoked.
+        lease.id = minted.or(lease.id);
         // A fresh mint is not held against what an older one taught: it is what teaches.
         let ids = if source.config.teaches_ids(self.key.kind) { Ids::configured(self.rule) } else { self.ids };
         let wanted = wanted(self.resolver, self.rule, ids, self.key, source.config.role);
@@ -136,6 +159,13 @@ impl Asked<'_> {
             Ok(checked) => checked,
             Err(refusal) => return Said::Refused(refusal),
         };
+        if source.config.mints
+            && let Some(end) = checked.lease.expiry.at()
+            && end.since(wanted.now) < SHORTEST_MINT
+        {
+            let text = format!("what it minted lives under {} min: it would mint all day", SHORTEST_MINT.as_secs() / 60);
+            return Said::Refused(Refusal::Misconfigured(text));
+        }
         let fingerprint = self.resolver.fingerprints.of(&checked.lease.token);
         let remembered = source.config.role == Role::Memory;
         let verdict = if remembered || source.config.role == Role::Manual {
@@ -235,6 +265,9 @@ fn failure(key: &Key, steps: Vec<StepReport>) -> Failure {
     };
     Failure { code, message: format!("no {kind} token for app `{app}`"), hint: Some(hint), steps }
 }
+
+/// Tokens that live shorter are no mints: renewing them would use up any budget.
+const SHORTEST_MINT: Duration = Duration::from_mins(15);
 
 /// How long a run waits for a sandbox or a command slot before it passes the step over: as long as a request waits at all.
 const PATIENCE: Duration = Duration::from_secs(30);

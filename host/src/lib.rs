@@ -28,6 +28,7 @@ pub mod explanations;
 pub mod keep;
 pub mod login;
 pub mod login_memory;
+pub mod mints;
 pub mod records;
 pub mod runtime;
 pub mod sequence;

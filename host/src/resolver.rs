@@ -17,6 +17,7 @@ use crate::{
     keep,
     lease::{Lease, Provenance},
     login::{Generation, LoginWatch, Standing},
+    mints::{Mint, Mints, NoMint},
     owner::{Intent, Run, Upstream},
     runtime::BoxFuture,
     sequence::Sequence,
@@ -37,6 +38,8 @@ pub struct Resolver {
     pub store: Arc<Store>,
     /// The numbers that apps have at Fly.
     pub learnt: Learnt,
+    /// The ledger of mints, and their budget.
+    pub mints: Mints,
     /// What was invalidated.
     pub tombstones: Tombstones,
     /// The user's login.
@@ -108,6 +111,16 @@ impl Resolver {
     pub fn ids(&self, app: &AppName, rule: &EffectiveRule<'_>) -> Ids {
         let configured = Ids::configured(rule);
         if configured.are_known() { configured } else { configured.or(self.learnt.of(app)) }
+    }
+
+    /// Writes a mint down and charges it; on disk when this returns, so it may block.
+    ///
+    /// # Errors
+    /// [`NoMint`]; then it must not begin.
+    pub fn charge(&self, name: &str, key: &Key, source: SourceName, lifetime: Duration) -> Result<(), NoMint> {
+        let at = self.clock.now();
+        let mint = Mint { app: key.app.clone(), kind: key.kind, source, at, until: at.after(lifetime) };
+        self.mints.begin(name, &mint, self.live.load().config.budget)
     }
 
     /// Learns the app's numbers from a token that was minted for it.

@@ -24,6 +24,10 @@ impl TestClock {
         Arc::new(Self(AtomicU64::new(now.millis())))
     }
 
+    pub(crate) fn advance(&self, by: std::time::Duration) {
+        self.set(self.now().after(by));
+    }
+
     pub(crate) fn set(&self, now: Timestamp) {
         self.0.store(now.millis(), Ordering::Relaxed);
     }

@@ -90,6 +90,14 @@ Examples:
   flytoken status
   flytoken status --json | jq '.apps[].expires_at'";
 
+pub(super) const MINTED: &str = "\
+Each mint has a name of its own, under which `fly tokens list` shows it and by which it can be
+revoked there. The names are kept for a week after a token's end, and survive a crash.
+
+Examples:
+  flytoken minted
+  flytoken minted --json | jq -r '.mints[] | select(.cached | not) | .name'";
+
 pub(super) const AGENT: &str = "\
 Runs until Ctrl-C or SIGTERM, and logs to stderr. One agent runs per user and profile.
 

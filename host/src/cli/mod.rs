@@ -95,6 +95,9 @@ pub enum Command {
     /// Show how the agent, the login, the sources and the tokens are
     #[command(after_help = help::STATUS)]
     Status(Status),
+    /// Show every token that was minted, and the budget of mints
+    #[command(after_help = help::MINTED)]
+    Minted(Minted),
     /// Run the agent in the foreground
     #[command(after_help = help::AGENT)]
     Agent,
@@ -289,6 +292,14 @@ pub struct Status {
     pub json: bool,
 }
 
+/// `flytoken minted`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct Minted {
+    /// Print JSON: mints with name, app, kind, source, `minted_at`, `expires_at`, cached; charged, budget
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `flytoken config`.
 #[derive(Debug, PartialEq, Eq, Args)]
 pub struct Config {
@@ -358,6 +369,7 @@ impl Command {
             | Self::Invalidate(Invalidate { json, .. })
             | Self::Explain(Explain { json, .. })
             | Self::Status(Status { json })
+            | Self::Minted(Minted { json })
             | Self::Config(Config {
                 action: ConfigAction::Path(Json { json }) | ConfigAction::Show(Json { json }) | ConfigAction::Check(Json { json }),
             }) => *json,

@@ -53,8 +53,19 @@ pub struct Invocation {
     pub unique: String,
     /// The login, for variables that take it.
     pub login: Option<Arc<ApiToken>>,
+    /// What has to be done before it starts, in this very run and not in one that is joined; if it fails, nothing starts.
+    pub before: Option<Before>,
     /// After this long the program is ended. To be heard of its time-out a source needs more time than this.
     pub timeout: Duration,
+}
+
+/// Something that has to be done before a program starts; it may block. The text says why it could not be done.
+pub struct Before(pub Box<dyn FnOnce() -> Result<(), String> + Send>);
+
+impl std::fmt::Debug for Before {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Before(…)")
+    }
 }
 
 impl Commands {
@@ -83,14 +94,19 @@ impl Commands {
     ///
     /// # Errors
     /// [`Failure`]; a program that runs and fails is an [`Output`] with its exit code.
-    pub async fn run(&self, _permit: &Permit, invocation: Invocation) -> Result<Output, Failure> {
-        let timeout = invocation.timeout;
+    pub async fn run(&self, _permit: &Permit, mut invocation: Invocation) -> Result<Output, Failure> {
+        let (timeout, before) = (invocation.timeout, invocation.before.take());
         let surroundings = Arc::clone(&self.surroundings);
         let pool = Arc::clone(&self.pool);
         // Files are looked at and a process may be started: neither is for a thread that serves others.
         let prepared = tokio::task::spawn_blocking(move || {
             let (scratch, request) = surroundings.prepare(invocation)?;
             let supervisor = pool.take().map_err(|error| Failure::Failed(format!("cannot start a supervisor: {error}")))?;
+            // The last thing before the start: what cannot start costs no mint.
+            if let Some(Err(why)) = before.map(|Before(work)| work()) {
+                pool.put_back(supervisor);
+                return Err(Failure::Failed(why));
+            }
             Ok((scratch, request, supervisor))
         });
         let (scratch, request, mut supervisor) = prepared.await.unwrap_or_else(|_| Err(Failure::Failed(BROKEN.to_owned())))?;
@@ -143,7 +159,7 @@ impl Commands {
 
 impl Surroundings {
     fn prepare(&self, invocation: Invocation) -> Result<(Scratch, Request), Failure> {
-        let Invocation { grant, app, organization, expiry, unique, login, timeout } = invocation;
+        let Invocation { grant, app, organization, expiry, unique, login, timeout, before: _ } = invocation;
         let program = self.places.find(&grant.program)?;
         let scratch = Scratch::create(&self.scratch).map_err(|error| {
             let parent = crate::trust::shown(&self.scratch);

@@ -23,7 +23,7 @@ pub mod supervisor;
 mod template;
 mod values;
 
-pub use commands::{Commands, Invocation, Permit};
+pub use commands::{Before, Commands, Invocation, Permit};
 pub use grant::{CommandGrant, EnvValue, SecretName, granted};
 pub use outcome::{Failure, Output};
 pub use scratch::place as scratch_place;

@@ -12,6 +12,7 @@ mod explain;
 mod get;
 mod invalidate;
 mod local;
+mod minted;
 mod quick;
 mod refresh;
 mod set;
@@ -84,6 +85,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Stopped> {
         Command::Invalidate(invalidate) => invalidate::run(&invalidate, context),
         Command::Explain(explain) => explain::run(&explain, context),
         Command::Status(status) => status::run(&status, context),
+        Command::Minted(minted) => minted::run(&minted, context),
         Command::Agent => agent::run(context),
         Command::Config(config) => config::run(&config, context),
         Command::Completions(completions) => completions::run(&completions, context),

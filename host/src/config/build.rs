@@ -10,7 +10,7 @@ use std::{
 use super::{
     AppRule, Config,
     chain::Chain,
-    layer::{AppLayer, ComponentText, Layer, SourceLayer},
+    layer::{AppLayer, BudgetLayer, ComponentText, Layer, SourceLayer},
     names::SourceName,
     origin::{At, Origins},
     position::KeyPath,
@@ -18,7 +18,7 @@ use super::{
     source::{ComponentRef, Grants, Role, SourceConfig},
     text::{DurationText, SizeText},
 };
-use crate::delivery::Narrowing;
+use crate::{delivery::Narrowing, mints::Budget};
 
 /// Fills in what follows from other values, so that it can be shown like the rest.
 pub(super) fn complete(layer: &mut Layer) {
@@ -45,9 +45,10 @@ pub(super) fn build(layer: &Layer, origins: &Origins, home: Option<&Path>) -> Re
     check.chain(&chain, &root.key("chain"), &sources);
     let ttl = layer.ttl.map_or(MAX_TTL, |ttl| ttl.0);
     check.bounds(ttl, MIN_TTL, MAX_TTL, &root.key("ttl"));
+    let budget = check.budget(layer.budget.as_ref(), &root.key("budget"));
     let apps = check.apps(layer.apps.as_deref().unwrap_or_default(), &root.key("apps"), &sources);
     ConfigErrors::unless_empty(check.errors)?;
-    Ok(Config { chain, ttl, sources, apps, key: layer.key })
+    Ok(Config { chain, ttl, budget, sources, apps, key: layer.key })
 }
 
 type Sources = BTreeMap<SourceName, Arc<SourceConfig>>;
@@ -67,6 +68,19 @@ impl Check<'_> {
             let (least, most) = (DurationText(least).to_string(), DurationText(most).to_string());
             self.report(path, At::Value, Problem::OutOfBounds { least, most });
         }
+    }
+
+    fn budget(&mut self, layer: Option<&BudgetLayer>, path: &KeyPath) -> Budget {
+        let mut bounded = |key: &str, value: Option<u64>, default: usize| {
+            let value = value.map_or(default, |value| usize::try_from(value).unwrap_or(usize::MAX));
+            if value > MAX_BUDGET {
+                self.report(&path.key(key), At::Value, Problem::OutOfBounds { least: "0".into(), most: MAX_BUDGET.to_string() });
+            }
+            value
+        };
+        let per_app = bounded("per-app", layer.and_then(|layer| layer.per_app), PER_APP);
+        let total = bounded("total", layer.and_then(|layer| layer.total), TOTAL);
+        Budget { per_app, total }
     }
 
     fn count(&mut self, count: usize, most: usize, what: &'static str, path: &KeyPath) {
@@ -238,6 +252,13 @@ const MAX_STEPS: usize = 16;
 
 /// Rules are tried one after another.
 const MAX_APPS: usize = 10_000;
+
+/// Mints an hour that no honest use of one app needs more of, and the same for all apps.
+const PER_APP: usize = 10;
+const TOTAL: usize = 60;
+
+/// More mints an hour are a runaway: one known tool made 600 a minute.
+const MAX_BUDGET: usize = 1_000;
 
 const MIN_TTL: Duration = Duration::from_mins(1);
 const MAX_TTL: Duration = Duration::from_hours(30 * 24);

@@ -15,7 +15,7 @@ use crate::command::CommandGrant;
 
 /// One file as it is written, or all files laid over each other.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map of the keys version, chain, ttl, key, sources and apps")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map of the keys version, chain, ttl, key, budget, sources and apps")]
 pub(super) struct Layer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) version: Option<Version>,
@@ -26,9 +26,21 @@ pub(super) struct Layer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) key: Option<KeyPlace>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) budget: Option<BudgetLayer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sources: Option<BTreeMap<SourceName, Option<SourceLayer>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) apps: Option<Vec<AppLayer>>,
+}
+
+/// The `budget`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map with per-app, total or both")]
+pub(super) struct BudgetLayer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) per_app: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) total: Option<u64>,
 }
 
 /// One entry of `sources`.

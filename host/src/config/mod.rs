@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use crate::{app::AppName, delivery::Narrowing};
+use crate::{app::AppName, delivery::Narrowing, mints::Budget};
 
 mod chain;
 mod names;
@@ -43,6 +43,8 @@ pub struct Config {
     pub chain: Chain,
     /// How long a token of unknown expiry is trusted from when it was obtained: 1 minute to 30 days.
     pub ttl: Duration,
+    /// How many mints there may be in an hour: 0 to 1000 for one app and in all.
+    pub budget: Budget,
     /// Every source there is, in a chain or not; at most 64.
     pub sources: BTreeMap<SourceName, Arc<SourceConfig>>,
     /// What is different for some apps. The first whose pattern fits counts.

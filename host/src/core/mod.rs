@@ -5,6 +5,7 @@ mod follow;
 mod get;
 mod invalidate;
 mod manual;
+mod minted;
 mod report;
 mod start;
 
@@ -84,6 +85,7 @@ impl Core {
             }
             Request::Explain { app, kind, resolve } => self.explain(Key { app, kind }, resolve).await,
             Request::Status => Ok(self.status()),
+            Request::Minted => self.minted().await,
         }
     }
 

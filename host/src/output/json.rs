@@ -244,6 +244,50 @@ pub struct App<'a> {
     pub last_error: Option<&'a str>,
 }
 
+/// `minted --json`.
+#[derive(Debug, Serialize)]
+pub struct Minted<'a> {
+    /// Every mint that is written down, the newest first.
+    pub mints: Vec<Mint<'a>>,
+    /// How many mints count against the budget of this hour.
+    pub charged: u64,
+    /// That budget.
+    pub budget: u64,
+}
+
+/// One mint.
+#[derive(Debug, Serialize)]
+pub struct Mint<'a> {
+    /// The name that it has at Fly.
+    pub name: &'a str,
+    /// The app.
+    pub app: &'a AppName,
+    /// The kind.
+    pub kind: Kind,
+    /// The source that minted.
+    pub source: &'a str,
+    /// When it was begun.
+    pub minted_at: u64,
+    /// When it ends, as far as it was asked for.
+    pub expires_at: u64,
+    /// Whether the token is still cached.
+    pub cached: bool,
+}
+
+impl<'a> From<&'a protocol::MintReport> for Mint<'a> {
+    fn from(mint: &'a protocol::MintReport) -> Self {
+        Self {
+            name: &mint.name,
+            app: &mint.app,
+            kind: mint.kind,
+            source: &mint.source,
+            minted_at: mint.at.seconds(),
+            expires_at: mint.until.seconds(),
+            cached: mint.cached,
+        }
+    }
+}
+
 /// Any command's failure.
 #[derive(Debug, Serialize)]
 pub struct Failed<'a> {

@@ -262,6 +262,7 @@ mod tests {
             Request::InvalidateToken { app: app(), kind: None, token: token() },
             Request::Explain { app: app(), kind: Kind::Org, resolve: true },
             Request::Status,
+            Request::Minted,
         ] {
             let bytes = bytes_of(|outgoing| encode_request(outgoing, 1, &request).unwrap());
             let (_, read) = arrived(MAX_REQUEST, &bytes).next(decode_request).unwrap().unwrap().unwrap();

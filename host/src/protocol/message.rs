@@ -80,6 +80,8 @@ pub enum Request {
     },
     /// How the agent, its sources and its leases are.
     Status,
+    /// Every mint that is written down.
+    Minted,
 }
 
 /// How a client wants the token that it is handed.
@@ -138,6 +140,15 @@ pub enum Reply {
     Explained {
         /// None if there was none.
         explanation: Option<Box<Explanation>>,
+    },
+    /// Every mint that is written down, the newest first.
+    Minted {
+        /// The mints.
+        mints: Vec<MintReport>,
+        /// How many of them count against the budget of this hour.
+        charged: u64,
+        /// That budget.
+        budget: u64,
     },
     /// How everything is.
     Status(Box<Status>),
@@ -266,6 +277,26 @@ pub struct Explanation {
     pub generation: Option<String>,
     /// Every step in chain order.
     pub steps: Vec<StepReport>,
+}
+
+/// One mint, by the name that it has at Fly.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MintReport {
+    /// The name.
+    pub name: String,
+    /// The app it is for.
+    pub app: AppName,
+    /// What the token is for.
+    pub kind: Kind,
+    /// The source that minted.
+    pub source: String,
+    /// When it was begun.
+    pub at: Timestamp,
+    /// When it ends, as far as it was asked for.
+    pub until: Timestamp,
+    /// Whether the token is still cached.
+    pub cached: bool,
 }
 
 /// How the agent, its sources and its leases are.
