@@ -14,6 +14,7 @@ mod ci;
 mod commands;
 mod delivery;
 mod fly;
+mod health;
 mod herd;
 mod ids;
 mod invalidate;

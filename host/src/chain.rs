@@ -13,6 +13,7 @@ use crate::{
     check::{self, Wanted},
     config::{EffectiveRule, OnFailure, Role, Step},
     explanations::Account,
+    health::Outcome,
     ids::Ids,
     kind::Kind,
     lease::{Lease, Provenance},
@@ -59,7 +60,7 @@ pub async fn run(resolver: &Arc<Resolver>, key: &Key, intent: Intent) -> Run {
         }
     }
     let generation = login.generation.map(|generation| generation.to_string());
-    let account = Account { at: resolver.clock.now(), renewal: intent == Intent::Renew, generation, steps: steps.clone() };
+    let account = Account { at: resolver.clock.now(), renewal: intent.is_renewal(), generation, steps: steps.clone() };
     resolver.explanations.file(key, account);
     match found {
         Some((lease, remembered)) => Run { result: Ok(Arc::new(resolver.cached(&live, &key.app, lease))), remembered },
@@ -92,7 +93,7 @@ impl Asked<'_> {
             return (Said::Refused(Refusal::Misconfigured("no source of this name is configured".into())), Duration::ZERO);
         };
         let remembers = source.config.role == Role::Memory;
-        if remembers && self.intent == Intent::Renew {
+        if remembers && self.intent.is_renewal() {
             return (Said::Skipped("it only remembers, and a newer token is wanted"), Duration::ZERO);
         }
         if source.config.role == Role::Manual && self.key.kind == Kind::Login {
@@ -102,6 +103,12 @@ impl Asked<'_> {
             Ok(loaded) => loaded,
             Err(problem) => return (Said::Refused(Refusal::Misconfigured(format!("not loaded: {problem}"))), Duration::ZERO),
         };
+        let digest = self.health_digest(source);
+        if self.intent != Intent::RenewNow
+            && let Some(resting) = self.resolver.health.resting(&step.source, &digest, self.key)
+        {
+            return (Said::Refused(resting.into_refusal()), Duration::ZERO);
+        }
         let busy = |what: &str| {
             let text = format!("no {what} became free within {} s", PATIENCE.as_secs());
             (Said::Refused(Refusal::Unavailable(text)), Duration::ZERO)
@@ -125,14 +132,27 @@ impl Asked<'_> {
         let started = Instant::now();
         let answer = loaded.resolve(call, request).await;
         let took = started.elapsed();
-        source.stats.count(took, matches!(answer, Err(Refused::Broke(_))));
+        let broke = matches!(answer, Err(Refused::Broke(_)));
+        source.stats.count(took, broke);
         let said = match answer {
             Ok(lease) => self.examine(source, lease, acquisition.as_deref().and_then(Acquisition::unique).or(minted)),
             Err(Refused::Said(refusal)) => Said::Refused(refusal),
             Err(Refused::Broke(broke)) if broke.kind == BrokeKind::Denied => Said::Refused(Refusal::Misconfigured(broke.text)),
             Err(Refused::Broke(broke)) => Said::Refused(Refusal::Unavailable(broke.text)),
         };
+        let outcome = match &said {
+            Said::Refused(refusal) if broke => Outcome::Broke(refusal),
+            Said::Refused(refusal) => Outcome::Refused(refusal),
+            Said::Lease { .. } | Said::Skipped(_) => Outcome::Answered,
+        };
+        self.resolver.health.note(&step.source, digest, self.key, outcome);
         (said, took)
+    }
+
+    /// What a source is while its failures are held against it: its component, settings and grants, and the programs that it may run.
+    fn health_digest(&self, source: &Source) -> [u8; 32] {
+        let commands = &source.config.grants.commands;
+        if commands.is_empty() { source.digest } else { self.resolver.commands.mark(commands, source.digest) }
     }
 
     /// Charges a call that may mint, and names it.

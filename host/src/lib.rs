@@ -25,6 +25,7 @@ pub mod acquire;
 pub mod builtin;
 pub mod command;
 pub mod explanations;
+pub mod health;
 pub mod keep;
 pub mod login;
 pub mod login_memory;

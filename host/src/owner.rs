@@ -30,6 +30,15 @@ pub enum Intent {
     Resolve,
     /// A newer one is wanted: sources that only remember are not asked.
     Renew,
+    /// The same, because the user asked for it: sources that rest are asked too.
+    RenewNow,
+}
+
+impl Intent {
+    /// Whether a newer lease is wanted than memory has.
+    pub fn is_renewal(self) -> bool {
+        self != Self::Resolve
+    }
 }
 
 /// What a caller needs of an owner.
@@ -241,8 +250,13 @@ impl<U: Upstream> Owner<U> {
     fn start(&mut self) {
         if self.flight.is_empty() {
             self.reruns = 0;
+            let now = self.waiters.iter().any(|(need, _)| matches!(need, Need::NewerNow(_)));
             let renew = self.renewal_wanted || self.waiters.iter().any(|(need, _)| *need != Need::Any);
-            self.launch(if renew { Intent::Renew } else { Intent::Resolve });
+            self.launch(match (now, renew) {
+                (true, _) => Intent::RenewNow,
+                (false, true) => Intent::Renew,
+                (false, false) => Intent::Resolve,
+            });
         }
     }
 
@@ -281,7 +295,7 @@ impl<U: Upstream> Owner<U> {
         self.failed = None;
         let cached = match (self.intent, self.cached()) {
             // A renewal replaces the lease only with a different one that ends no earlier.
-            (Intent::Renew, Some(old)) if old.fingerprint == cached.fingerprint || ends_earlier(&cached, &old) => {
+            (Intent::Renew | Intent::RenewNow, Some(old)) if old.fingerprint == cached.fingerprint || ends_earlier(&cached, &old) => {
                 self.rest(Arc::new(unchanged(&self.key)));
                 old
             }
@@ -326,7 +340,7 @@ impl<U: Upstream> Owner<U> {
         let failure = Arc::new(failure);
         self.rest(Arc::clone(&failure));
         // A renewal does not ask memory; whoever takes any lease gets the whole chain, unless that has just been tried.
-        let renewed = self.intent == Intent::Renew && self.reruns == 0;
+        let renewed = self.intent.is_renewal() && self.reruns == 0;
         let (unserved, failed): (Vec<_>, Vec<_>) = self.waiters.drain(..).partition(|(need, _)| renewed && *need == Need::Any);
         self.waiters = unserved;
         self.renewal_wanted = false;

@@ -13,6 +13,7 @@ use crate::{
     command::Commands,
     config::{Config, EffectiveRule, Role, SourceName},
     explanations::Explanations,
+    health::Health,
     ids::{Ids, Learnt},
     keep,
     lease::{Lease, Provenance},
@@ -40,6 +41,8 @@ pub struct Resolver {
     pub learnt: Learnt,
     /// The ledger of mints, and their budget.
     pub mints: Mints,
+    /// Which sources are not asked for a while.
+    pub health: Health,
     /// What was invalidated.
     pub tombstones: Tombstones,
     /// The user's login.

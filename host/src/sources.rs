@@ -78,6 +78,7 @@ impl Source {
             calls: self.stats.calls.load(Ordering::Relaxed),
             failures: self.stats.failures.load(Ordering::Relaxed),
             problem,
+            open_until: None,
         }
     }
 }

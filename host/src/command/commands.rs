@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
@@ -81,6 +82,16 @@ impl Commands {
             permits: Arc::new(Semaphore::new(AT_ONCE)),
             flights: Flights::default(),
         }
+    }
+
+    /// `before`, and which files stand where these programs are found: another value means that a program is new, gone or changed.
+    pub fn mark(&self, grants: &[CommandGrant], before: [u8; 32]) -> [u8; 32] {
+        let mut programs: Vec<&str> = grants.iter().map(|grant| grant.program.as_str()).collect();
+        programs.dedup();
+        let marked = programs.iter().fold(Sha256::new_with_prefix(before), |hash, program| {
+            hash.chain_update(self.surroundings.places.mark(program).unwrap_or([0; 40]))
+        });
+        marked.finalize().into()
     }
 
     /// Waits until fewer than 4 permits are out, first come, first served.

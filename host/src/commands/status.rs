@@ -28,6 +28,9 @@ fn text(status: &Status, paint: Paint, moments: &Moments) -> String {
     if !status.apps.is_empty() {
         add(apps(status, paint, moments));
     }
+    if !status.resting.is_empty() {
+        add(resting(status, paint, moments));
+    }
     if status.agent && status.apps.is_empty() {
         text.push_str("\nNo token is cached. Ask for one: `flytoken get APP`\n");
     }
@@ -85,6 +88,7 @@ fn sources(status: &Status, paint: Paint) -> Table {
     for source in &status.sources {
         let state = match (&source.problem, &source.sha256) {
             (Some(problem), _) => paint.bad(plain::line(problem)),
+            (None, Some(_)) if source.open_until.is_some() => paint.bad("broke, and rests".to_owned()),
             (None, Some(_)) => paint.good("loaded"),
             (None, None) => paint.fair("not loaded"),
         };
@@ -116,6 +120,20 @@ fn apps(status: &Status, paint: Paint, moments: &Moments) -> Table {
     table
 }
 
+fn resting(status: &Status, paint: Paint, moments: &Moments) -> Table {
+    let mut table = Table::new(paint, ["NOT ASKED", "APP", "KIND", "UNTIL", "WHAT IT SAID"]);
+    for rest in &status.resting {
+        table.row([
+            plain::line(&rest.source),
+            rest.app.to_string(),
+            rest.kind.to_string(),
+            rest.until.map_or_else(|| "it changes".into(), |until| moments.both(until)),
+            format!("{}: {}", paint.outcome(rest.outcome), plain::line(&rest.text)),
+        ]);
+    }
+    table
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -127,7 +145,7 @@ mod tests {
         app::AppName,
         kind::Kind,
         lease::Expiry,
-        protocol::{AppStatus, ConfigStatus, LeaseFacts, LeaseState, LoginStatus, SourceStatus, StorageStatus},
+        protocol::{AppStatus, ConfigStatus, LeaseFacts, LeaseState, LoginStatus, RestStatus, SourceStatus, StepOutcome, StorageStatus},
         time::Timestamp,
     };
 
@@ -150,6 +168,7 @@ mod tests {
                 calls: 3,
                 failures: 0,
                 problem: None,
+                open_until: None,
             }],
             apps: vec![AppStatus {
                 lease: LeaseFacts {
@@ -162,6 +181,14 @@ mod tests {
                 },
                 state: LeaseState::Fresh,
                 last_error: None,
+            }],
+            resting: vec![RestStatus {
+                source: "cli".into(),
+                app: AppName::parse("api").unwrap(),
+                kind: Kind::Readonly,
+                outcome: StepOutcome::Unavailable,
+                text: "`fly` failed".into(),
+                until: Some(now.after(Duration::from_secs(30))),
             }],
         }
     }
@@ -182,6 +209,9 @@ cli     builtin:cli  3      0         loaded
 
 APP  KIND    SOURCE  STATE  VALID                    FINGERPRINT       LAST ERROR
 web  deploy  cli     fresh  until 23:03 (in 50 min)  0123456789abcdef
+
+NOT ASKED  APP  KIND      UNTIL            WHAT IT SAID
+cli        api  readonly  22:13 (in 30 s)  unavailable: `fly` failed
 ";
         assert_eq!(text(&status(), Paint::new(false), &Moments::at(now, TimeZone::UTC)), expected);
     }
@@ -197,10 +227,13 @@ web  deploy  cli     fresh  until 23:03 (in 50 min)  0123456789abcdef
             "login": { "present": true, "origin": "/h/.fly/config.yml", "generation": "00c0ffee", "problem": null },
             "config": { "files": ["/c.yaml"], "problem": "/c.yaml:3:1: unknown key" },
             "chain": { "sources": ["storage", "cli"], "strict": false },
-            "sources": [{ "name": "cli", "component": "builtin:cli", "sha256": "ab", "calls": 3, "failures": 0, "problem": null }],
+            "sources": [{ "name": "cli", "component": "builtin:cli", "sha256": "ab", "calls": 3, "failures": 0, "problem": null, "open_until": null }],
             "apps": [{
                 "app": "web", "kind": "deploy", "source": "cli", "expires_at": 1_700_003_000, "obtained_at": 1_700_000_000,
                 "fingerprint": "0123456789abcdef", "state": "fresh", "last_error": null,
+            }],
+            "resting": [{
+                "source": "cli", "app": "api", "kind": "readonly", "outcome": "unavailable", "text": "`fly` failed", "until": 1_700_000_030,
             }],
         });
         assert_eq!(value, expected);

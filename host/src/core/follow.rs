@@ -33,7 +33,7 @@ pub(super) async fn login(inner: Weak<Inner>) {
             // flyctl fetched new discharges: the same login, and nothing that was minted with it is touched.
             resolver.cache.take_where(|_, cached| cached.lease.provenance.is_login);
         }
-        inner.owners.forgive(|_| true);
+        inner.forgive(|_| true);
         before = state;
     }
 }
@@ -80,7 +80,7 @@ async fn apply(inner: &Arc<Inner>, loaded: &Loaded) {
         let provenance = &cached.lease.provenance;
         changed || resolver.source_digest(&provenance.source) != Some(provenance.source_digest)
     });
-    inner.owners.forgive(|_| true);
+    inner.forgive(|_| true);
     info!("the configuration was loaded anew");
 }
 

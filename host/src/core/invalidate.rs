@@ -40,7 +40,7 @@ impl Core {
         };
         // Dropped although the disk may have failed: not handing out is the safe side.
         let dropped = resolver.cache.take_where(|key, cached| is_meant(key, cached.fingerprint));
-        self.inner.owners.forgive(meant);
+        self.inner.forgive(meant);
         match committing {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(storage_failed("the invalidation holds until the agent ends, but is not on disk", &error)),

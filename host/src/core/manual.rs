@@ -116,7 +116,7 @@ impl Core {
     fn drop_manual(&self, app: &AppName, keeper: &Source) {
         let name = &keeper.config.name;
         self.inner.resolver.cache.take_where(|key, cached| key.app == *app && cached.lease.provenance.source == *name);
-        self.inner.owners.forgive(|key| key.app == *app);
+        self.inner.forgive(|key| key.app == *app);
     }
 
     fn not_durable(&self, app: &AppName) -> Failure {

@@ -45,6 +45,14 @@ struct Inner {
     after: std::sync::Mutex<JoinSet<()>>,
 }
 
+impl Inner {
+    /// Has everything that failed for these apps and kinds tried again at once: something changed, and it may work now.
+    fn forgive(&self, meant: impl Fn(&Key) -> bool + Copy) {
+        self.resolver.health.forgive(meant);
+        self.owners.forgive(meant);
+    }
+}
+
 /// Whether anything survives a restart, and if not, why.
 struct StorageFacts {
     directory: Option<std::path::PathBuf>,

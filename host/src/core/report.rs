@@ -3,7 +3,8 @@
 use super::{Core, lock};
 use crate::{
     cache::Key,
-    protocol::{AppStatus, ConfigStatus, Explanation, Failure, LoginStatus, Reply, Status, StorageStatus},
+    health::Resting,
+    protocol::{AppStatus, ConfigStatus, Explanation, Failure, LoginStatus, Reply, RestStatus, SourceStatus, Status, StorageStatus},
 };
 
 impl Core {
@@ -43,6 +44,18 @@ impl Core {
             state: cached.state(now),
             last_error: resolver.explanations.last(&key).and_then(|account| account.error()),
         });
+        let sources = live.sources.all().map(|source| SourceStatus {
+            open_until: resolver.health.open(&source.config.name).map(|left| now.after(left)),
+            ..source.status()
+        });
+        let resting = resolver.health.all_resting().into_iter().map(|(source, key, Resting { refusal, left })| RestStatus {
+            source: source.to_string(),
+            app: key.app,
+            kind: key.kind,
+            outcome: refusal.outcome(),
+            text: refusal.text().to_owned(),
+            until: left.map(|left| now.after(left)),
+        });
         Reply::Status(Box::new(Status {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
@@ -66,8 +79,9 @@ impl Core {
             },
             chain: live.config.chain.steps.iter().map(|step| step.source.to_string()).collect(),
             strict: live.config.chain.strict,
-            sources: live.sources.all().map(|source| source.status()).collect(),
+            sources: sources.collect(),
             apps: apps.collect(),
+            resting: resting.collect(),
         }))
     }
 }

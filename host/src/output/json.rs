@@ -160,6 +160,25 @@ pub struct Status<'a> {
     pub sources: Vec<Source<'a>>,
     /// Every cached lease.
     pub apps: Vec<App<'a>>,
+    /// Sources that are not asked for an app and kind for a while.
+    pub resting: Vec<Rest<'a>>,
+}
+
+/// That a source is not asked for an app and kind for a while.
+#[derive(Debug, Serialize)]
+pub struct Rest<'a> {
+    /// The source.
+    pub source: &'a str,
+    /// The app.
+    pub app: &'a AppName,
+    /// The kind.
+    pub kind: Kind,
+    /// What it came to when it was asked last.
+    pub outcome: StepOutcome,
+    /// What it said.
+    pub text: &'a str,
+    /// When it is asked again; null if not before its settings, component or program change.
+    pub until: Option<u64>,
 }
 
 /// The agent that answers.
@@ -230,6 +249,8 @@ pub struct Source<'a> {
     pub failures: u64,
     /// Why its newest form is not in force.
     pub problem: Option<&'a str>,
+    /// When it is asked again, after it broke several times in a row.
+    pub open_until: Option<u64>,
 }
 
 /// A cached lease and its state.
@@ -348,7 +369,15 @@ impl<'a> From<&'a protocol::Explanation> for Resolution<'a> {
 
 impl<'a> From<&'a protocol::Status> for Status<'a> {
     fn from(status: &'a protocol::Status) -> Self {
-        let protocol::Status { version, pid, agent, started, storage, login, config, chain, strict, sources, apps } = status;
+        let rest = |rest: &'a protocol::RestStatus| Rest {
+            source: &rest.source,
+            app: &rest.app,
+            kind: rest.kind,
+            outcome: rest.outcome,
+            text: &rest.text,
+            until: rest.until.map(Timestamp::seconds),
+        };
+        let protocol::Status { version, pid, agent, started, storage, login, config, chain, strict, sources, apps, resting } = status;
         let source = |source: &'a protocol::SourceStatus| Source {
             name: &source.name,
             component: &source.component,
@@ -356,6 +385,7 @@ impl<'a> From<&'a protocol::Status> for Status<'a> {
             calls: source.calls,
             failures: source.failures,
             problem: source.problem.as_deref(),
+            open_until: source.open_until.map(Timestamp::seconds),
         };
         let app =
             |app: &'a protocol::AppStatus| App { lease: (&app.lease).into(), state: app.state, last_error: app.last_error.as_deref() };
@@ -378,6 +408,7 @@ impl<'a> From<&'a protocol::Status> for Status<'a> {
             chain: Chain { sources: chain, strict: *strict },
             sources: sources.iter().map(source).collect(),
             apps: apps.iter().map(app).collect(),
+            resting: resting.iter().map(rest).collect(),
         }
     }
 }

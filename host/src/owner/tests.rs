@@ -155,7 +155,7 @@ async fn who_wants_a_newer_lease_than_memory_has_gets_the_sources_asked() {
         owners.ask(&key(), Need::NewerNow(0)).await
     });
     assert_eq!((sequence_of(any), sequence_of(newer)), (1, 2));
-    assert_eq!(*script.asked.lock().unwrap(), [Intent::Resolve, Intent::Renew]);
+    assert_eq!(*script.asked.lock().unwrap(), [Intent::Resolve, Intent::RenewNow]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -325,6 +325,27 @@ pub struct Status {
     pub sources: Vec<SourceStatus>,
     /// Every cached lease.
     pub apps: Vec<AppStatus>,
+    /// Sources that are not asked for an app and kind for a while.
+    #[serde(default)]
+    pub resting: Vec<RestStatus>,
+}
+
+/// That a source is not asked for an app and kind for a while.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RestStatus {
+    /// The source.
+    pub source: String,
+    /// The app.
+    pub app: AppName,
+    /// The kind.
+    pub kind: Kind,
+    /// What it came to when it was asked last.
+    pub outcome: StepOutcome,
+    /// What it said.
+    pub text: String,
+    /// When it is asked again; none if not before its settings, component or program change.
+    pub until: Option<Timestamp>,
 }
 
 /// Whether anything survives a restart.
@@ -381,6 +402,9 @@ pub struct SourceStatus {
     pub failures: u64,
     /// Why the newest component or settings are not in force.
     pub problem: Option<String>,
+    /// When it is asked again, after it broke several times in a row.
+    #[serde(default)]
+    pub open_until: Option<Timestamp>,
 }
 
 /// A cached lease and its state.

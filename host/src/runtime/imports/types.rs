@@ -61,7 +61,7 @@ pub(in crate::runtime) fn request(request: &SourceRequest) -> wit::Request {
         organization: request.organization.clone(),
         intent: match request.intent {
             Intent::Resolve => wit::Intent::Resolve,
-            Intent::Renew => wit::Intent::Renew,
+            Intent::Renew | Intent::RenewNow => wit::Intent::Renew,
         },
         now: request.now.seconds(),
         lifetime: seconds(request.lifetime),
