@@ -96,6 +96,10 @@ impl Layers {
         if bytes.len() > MAX_FILE {
             return Err(self.error(path, None, Problem::TooLarge(MAX_FILE / 1024)));
         }
+        // The parser takes an editor's byte order mark for a column of the first line, and the second line for another document.
+        if bytes.starts_with("\u{feff}".as_bytes()) {
+            bytes.drain(.."\u{feff}".len());
+        }
         String::from_utf8(bytes).map(Some).map_err(|error| {
             let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
             let good = String::from_utf8_lossy(good);

@@ -325,7 +325,7 @@ fn files_that_cannot_be_used_are_named() {
     fs::remove_dir(&file).expect("our own folder");
     std::os::unix::fs::symlink(home.path("gone"), &file).expect("a link");
     assert!(home.load().expect_err("a link to nothing").starts_with("~/user/config.yaml: cannot be read: "));
-    home.write("gone", "\u{feff}ttl: 2h\r\n");
+    home.write("gone", "\u{feff}ttl: 2h\r\nchain: strict\r\n");
     assert_eq!(home.load().expect("a link to a file").config.ttl, Duration::from_hours(2));
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Extract {
 /// # Errors
 /// The text is no YAML mapping, or `access_token` is no text in it.
 pub(super) fn extract(yaml: &[u8]) -> Result<Extract, Unparsable> {
+    // The parser takes it for a first column, in which no key but the first one stands.
+    let yaml = yaml.strip_prefix(BYTE_ORDER_MARK).unwrap_or(yaml);
     if let Some(excess) = yaml.iter().enumerate().filter(|(_, byte)| b"[{".contains(byte)).map(|(at, _)| at).nth(MAX_BRACKETS) {
         let lines = yaml[..excess].split(|byte| *byte == b'\n');
         let (line, column) = lines.fold((0, 1), |(line, _), text| (line + 1, text.len() + 1));
@@ -148,6 +150,9 @@ fn time(text: &str) -> Option<Timestamp> {
 /// More brackets than this are refused unread: the parser needs minutes for a megabyte of them. `flyctl` writes one pair or two.
 const MAX_BRACKETS: usize = 512;
 
+/// What some editors begin a file with.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 #[cfg(test)]
 mod tests {
     use std::{fmt::Write as _, time::Duration};
@@ -240,6 +245,8 @@ mod tests {
             assert_eq!(extract.last_login, expected, "{text}");
             assert!(extract.token.is_some(), "{text}");
         }
+        let extract = extract("\u{feff}access_token: fo1_a\nlast_login: 2026-08-21\n".as_bytes()).unwrap();
+        assert_eq!(extract.last_login, at(1_787_270_400), "behind a byte order mark");
     }
 
     #[test]
