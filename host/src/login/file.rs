@@ -20,27 +20,43 @@ use zeroize::Zeroizing;
 
 use crate::time::Timestamp;
 
+/// What came of reading a file.
+pub(super) struct Reading {
+    /// None if there is no such file.
+    pub(super) content: Option<Content>,
+    pub(super) writer: Writer,
+}
+
 /// What a file held, wiped when dropped.
 pub(super) struct Content {
     /// At most [`MAX_SIZE`] bytes.
     pub(super) bytes: Zeroizing<Vec<u8>>,
-    /// Whether nobody who takes the lock can have been writing meanwhile.
-    pub(super) undisturbed: bool,
     /// When the file was last written, by its own word.
     pub(super) modified: Option<Timestamp>,
 }
 
-/// Reads `path`, under a shared lock of `lock` if that exists. None if there is no such file.
+/// Whether somebody may have been writing while the file was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writer {
+    /// Nobody who takes the lock.
+    Absent,
+    /// Somebody had the lock all the while.
+    Busy,
+    /// Nobody can tell: there is no taking the lock here.
+    Unknown,
+}
+
+/// Reads `path`, under a shared lock of `lock` if that exists.
 ///
 /// Waits for a writer, but no longer than [`PATIENCE`]: then a writer is stuck, and a reading that may be disturbed is better than none.
 ///
 /// # Errors
 /// The file cannot be read, is no regular file, or is larger than [`MAX_SIZE`].
-pub(super) fn read(path: &Path, lock: Option<&Path>) -> Result<Option<Content>, FileError> {
+pub(super) fn read(path: &Path, lock: Option<&Path>) -> Result<Reading, FileError> {
     let lock = lock.map_or(Lock::NotNeeded, Lock::share);
     let content = read_unlocked(path);
-    let undisturbed = lock.release();
-    Ok(content?.map(|content| Content { undisturbed, ..content }))
+    let writer = lock.release();
+    Ok(Reading { content: content?, writer })
 }
 
 /// When the nearest existing directory above a missing `path` last changed: the path is missing at least since then.
@@ -67,7 +83,7 @@ fn read_unlocked(path: &Path) -> Result<Option<Content>, FileError> {
         let read = fill(&mut file, &mut bytes).map_err(unreadable)?;
         if read <= size {
             bytes.truncate(read);
-            return Ok(Some(Content { bytes, undisturbed: false, modified: modified(&metadata) }));
+            return Ok(Some(Content { bytes, modified: modified(&metadata) }));
         }
         file.rewind().map_err(unreadable)?;
     }
@@ -103,8 +119,10 @@ enum Lock {
     NotNeeded,
     /// It is ours, shared.
     Shared(OwnedFd),
-    /// A writer kept it, or the file system has no locks.
-    Refused,
+    /// A writer kept it.
+    Busy,
+    /// The file system has no locks, or the lock file is not ours to open.
+    Unavailable,
 }
 
 impl Lock {
@@ -112,29 +130,30 @@ impl Lock {
         let descriptor = match open_to_read(path) {
             Ok(descriptor) => descriptor,
             Err(Errno::NOENT) => return Self::NotNeeded,
-            Err(_) => return Self::Refused,
+            Err(_) => return Self::Unavailable,
         };
         for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
             match flock(&descriptor, FlockOperation::NonBlockingLockShared) {
                 Ok(()) => return Self::Shared(descriptor),
                 Err(Errno::WOULDBLOCK | Errno::INTR) => thread::sleep(PAUSE),
-                Err(_) => return Self::Refused,
+                Err(_) => return Self::Unavailable,
             }
         }
-        Self::Refused
+        Self::Busy
     }
 
-    /// Whether no writer can have disturbed what was read until now.
-    fn release(self) -> bool {
+    /// Whether a writer may have disturbed what was read until now.
+    fn release(self) -> Writer {
         match self {
-            Self::NotNeeded => true,
+            Self::NotNeeded => Writer::Absent,
             Self::Shared(descriptor) => {
                 // Closing is not enough: a child that is being started shares the open file, and with it the lock, until it is replaced.
                 // If this fails the close that follows does what can be done.
                 let _ = flock(&descriptor, FlockOperation::Unlock);
-                true
+                Writer::Absent
             }
-            Self::Refused => false,
+            Self::Busy => Writer::Busy,
+            Self::Unavailable => Writer::Unknown,
         }
     }
 }
@@ -183,8 +202,8 @@ mod tests {
     #[test]
     fn a_missing_file_is_none_and_nothing_is_created() {
         let (directory, file, lock) = home();
-        assert!(read(&file, Some(&lock)).unwrap().is_none());
-        assert!(read(&directory.path().join("none/config.yml"), Some(&lock)).unwrap().is_none());
+        assert!(read(&file, Some(&lock)).unwrap().content.is_none());
+        assert!(read(&directory.path().join("none/config.yml"), Some(&lock)).unwrap().content.is_none());
         assert!(missing_since(&directory.path().join("none/config.yml")).is_some());
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
@@ -196,7 +215,7 @@ mod tests {
         fs::write(&lock, "").unwrap();
         let other_reader = File::open(&lock).unwrap();
         flock(&other_reader, FlockOperation::NonBlockingLockShared).unwrap();
-        assert!(read(&file, Some(&lock)).unwrap().unwrap().undisturbed);
+        assert_eq!(read(&file, Some(&lock)).unwrap().writer, Writer::Absent);
         flock(&other_reader, FlockOperation::Unlock).unwrap();
         flock(&other_reader, FlockOperation::NonBlockingLockExclusive).unwrap();
     }
@@ -207,9 +226,17 @@ mod tests {
         fs::write(&file, "access_token: fo1_canary\n").unwrap();
         let writer = File::create(&lock).unwrap();
         flock(&writer, FlockOperation::NonBlockingLockExclusive).unwrap();
-        let content = read(&file, Some(&lock)).unwrap().unwrap();
-        assert!(!content.undisturbed);
-        assert_eq!(&content.bytes[..], b"access_token: fo1_canary\n");
+        let reading = read(&file, Some(&lock)).unwrap();
+        assert_eq!(reading.writer, Writer::Busy);
+        assert_eq!(&reading.content.unwrap().bytes[..], b"access_token: fo1_canary\n");
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_taken_says_nothing_about_writers() {
+        let (_directory, file, lock) = home();
+        fs::write(&file, "access_token: fo1_canary\n").unwrap();
+        std::os::unix::fs::symlink(&lock, &lock).unwrap();
+        assert_eq!(read(&file, Some(&lock)).unwrap().writer, Writer::Unknown);
     }
 
     #[test]

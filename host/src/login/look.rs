@@ -12,7 +12,7 @@ use crate::{
 use super::{
     Place,
     extract::extract,
-    file::{self, Content},
+    file::{self, Content, Writer},
     identity::fingerprints,
     tracker::SETTLE,
 };
@@ -60,31 +60,36 @@ pub(super) fn look(place: &Place, key: &FingerprintKey) -> Sight {
     let Some(path) = place.file() else {
         return Sight { found: Found::Nothing("neither FLY_CONFIG_DIR nor HOME says where flyctl keeps the login".into()), changed: None };
     };
-    match file::read(&path, place.lock().as_deref()) {
-        Ok(Some(content)) => {
-            let found = match place {
-                Place::Credential(_) => read_credential(&path, &content, key),
-                Place::Directory(_) | Place::Nowhere => read_config(&path, &content, key),
-            };
-            Sight { found, changed: content.modified }
+    let file::Reading { content, writer } = match file::read(&path, place.lock().as_deref()) {
+        Ok(reading) => reading,
+        Err(error) => return Sight { found: Found::Unclear(error.to_string()), changed: None },
+    };
+    let (found, changed) = match (&content, place) {
+        (None, _) => (Found::Nothing(format!("`{}` does not exist", path.display())), file::missing_since(&path)),
+        (Some(content), Place::Credential(_)) => (read_credential(&path, content, key), content.modified),
+        (Some(content), Place::Directory(_) | Place::Nowhere) => (read_config(&path, content, writer, key), content.modified),
+    };
+    match found {
+        // flyctl empties the file before it writes. Whoever does so and then stops for a while logs nobody out.
+        Found::Nothing(why) if writer == Writer::Busy => {
+            Sight { found: Found::Unclear(format!("{why}, but another process keeps its lock and may be writing it")), changed: None }
         }
-        Ok(None) => Sight { found: Found::Nothing(format!("`{}` does not exist", path.display())), changed: file::missing_since(&path) },
-        Err(error) => Sight { found: Found::Unclear(error.to_string()), changed: None },
+        found => Sight { found, changed },
     }
 }
 
-fn read_config(path: &Path, content: &Content, key: &FingerprintKey) -> Found {
+fn read_config(path: &Path, content: &Content, writer: Writer, key: &FingerprintKey) -> Found {
     let extract = match extract(&content.bytes) {
         Ok(extract) => extract,
         Err(error) => return Found::Unclear(format!("`{}` is {error}", path.display())),
     };
-    let doubt = if !content.undisturbed {
-        Some(format!("`{}` was read while another process kept its lock, and may be half written", path.display()))
-    } else if !ends_whole(&content.bytes) {
-        Some(format!("`{}` ends in the middle of a line, and may be half written", path.display()))
-    } else {
-        None
+    let why = match writer {
+        Writer::Busy => Some("was read while another process kept its lock"),
+        Writer::Unknown => Some("could not be read under its lock"),
+        Writer::Absent if !ends_whole(&content.bytes) => Some("ends in the middle of a line"),
+        Writer::Absent => None,
     };
+    let doubt = why.map(|why| format!("`{}` {why}, and may be half written", path.display()));
     match extract.token {
         Some(token) => reading(path, token, extract.last_login, doubt, key),
         None => no_token(path),
@@ -155,6 +160,24 @@ mod tests {
             let told = expected.split(", ").all(|part| text.contains(part)) && (expected.contains("middle") == text.contains("middle"));
             assert!(told && !text.contains("canary"), "{content:?}: {text}");
         }
+    }
+
+    #[test]
+    fn while_a_writer_has_the_lock_there_is_no_telling_that_nobody_is_logged_in() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::directory(directory.path());
+        let lock = fs::File::create(place.lock().unwrap()).unwrap();
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+        for content in [None, Some(""), Some("access_token: ''\n")] {
+            if let Some(content) = content {
+                fs::write(place.file().unwrap(), content).unwrap();
+            }
+            let found = look(&place, &key()).found;
+            assert!(matches!(&found, Found::Unclear(why) if why.contains("keeps its lock")), "{content:?}: {found:?}");
+        }
+        fs::write(place.file().unwrap(), "access_token: fo1_canary\n").unwrap();
+        let found = look(&place, &key()).found;
+        assert!(matches!(&found, Found::Token(Reading { doubt: Some(why), .. }) if why.contains("kept its lock")), "{found:?}");
     }
 
     #[test]

@@ -37,8 +37,8 @@ pub(super) struct Tracker {
 enum Pending {
     /// The login is gone.
     Logout,
-    /// Another login, in a file that may be half written.
-    Other(BTreeSet<Fingerprint>, Option<Timestamp>),
+    /// Something new, in a file that may be half written.
+    Doubtful(BTreeSet<Fingerprint>, Option<Timestamp>),
 }
 
 /// What a sight changed.
@@ -97,33 +97,38 @@ impl Tracker {
 
     fn observe_token(&mut self, reading: &Reading, now: Duration, settled: bool, fresh: &mut dyn FnMut() -> Generation) -> Transition {
         let Reading { items, last_login, doubt, .. } = reading;
-        let young = self.began.is_some_and(|began| now.saturating_sub(began) < SETTLE);
         let Some(identity) = self.identity() else { return self.begin(reading, now, fresh()) };
+        let generation = identity.generation;
+        let young = self.began.is_some_and(|began| now.saturating_sub(began) < SETTLE);
+        let covered = identity.covers(*last_login, items, young);
+        // `last_login` stands behind the token in what `flyctl` writes, which takes no login without it.
+        let lost_its_time = !covered && last_login.is_none() && identity.shares_an_item(items);
+        let doubt = match doubt {
+            // It is recognisably the first half of what was there before.
+            Some(doubt) if lost_its_time || self.is_beginning(reading) => {
+                self.pending = None;
+                return self.keep(doubt.clone());
+            }
+            Some(doubt) => Some(doubt.clone()),
+            // A half that happens to end with a line, or somebody's edit.
+            None => lost_its_time.then(|| format!("`{}` has lost its `last_login`, and may be half written", self.origin)),
+        };
+        // Before the first good reading there is nothing better to go on with.
+        let news = !covered || self.login.as_ref().is_some_and(|login| !same_text(&login.token, &reading.token));
         if let Some(doubt) = doubt
-            && self.is_cut_off(identity, reading)
-        {
-            self.pending = None;
-            return self.keep(doubt.clone());
-        }
-        if identity.covers(*last_login, items, young) {
-            let generation = identity.generation;
-            return self.revise(reading, generation);
-        }
-        if let Some(doubt) = doubt
+            && news
             && !settled
-            && !self.stayed(Pending::Other(items.clone(), *last_login), now)
+            && !self.stayed(Pending::Doubtful(items.clone(), *last_login), now)
         {
-            return self.keep(format!("{doubt}; it counts as another login once it stayed so for {} s", SETTLE.as_secs()));
+            return self.keep(format!("{doubt}; it counts once it stayed so for {} s", SETTLE.as_secs()));
         }
-        self.begin(reading, now, fresh())
+        if covered { self.revise(reading, generation) } else { self.begin(reading, now, fresh()) }
     }
 
-    /// Whether a doubtful reading is recognisably the first part of what was there before.
-    fn is_cut_off(&self, identity: &Identity, reading: &Reading) -> bool {
-        // `last_login` stands behind the token in what flyctl writes.
-        let lost_its_time = identity.last_login.is_some() && reading.last_login.is_none() && identity.shares_an_item(&reading.items);
+    /// Whether a reading's token is the first part of the one that was there before.
+    fn is_beginning(&self, reading: &Reading) -> bool {
         let (new, old) = (reading.token.expose(), self.login.as_ref().map_or("", |login| login.token.expose()));
-        lost_its_time || (new.len() < old.len() && old.starts_with(new))
+        new.len() < old.len() && old.starts_with(new)
     }
 
     /// Whether `pending` was seen at every look for [`SETTLE`] until `now`.

@@ -68,7 +68,7 @@ fn logged_in(text: &str, last_login: u64) -> Option<Remembered> {
 
 #[test]
 fn sequences_end_as_flyctl_means_them() {
-    let sequences: [(&str, &[Step]); 20] = [
+    let sequences: [(&str, &[Step]); 17] = [
         ("the first login", &[(0, Nothing, Same), (9000, Token("fo1_a", 1), Began), (14_000, Token("fo1_a", 1), Same)]),
         (
             "a login's three writes over an old login",
@@ -132,6 +132,35 @@ fn sequences_end_as_flyctl_means_them() {
         ),
         ("noise before anything", &[(0, Noise, Kept), (100, Token("fo1_a", 1), Began)]),
         (
+            "another login without a last line break",
+            &[
+                (0, Token("fo1_a", 1), Began),
+                (5000, Half("fo1_b", 0), Kept),
+                (6000, Half("fo1_c", 0), Kept),
+                (7000, Half("fo1_c", 0), Kept),
+                (8000, Half("fo1_c", 0), Began),
+            ],
+        ),
+        (
+            "the same login without a last line break",
+            &[
+                (0, Half("fo1_a", 0), Began),
+                (1000, Half("fo1_a", 0), Same),
+                (5000, Half("fm2_x,fo1_a", 0), Kept),
+                (7000, Half("fm2_x,fo1_a", 0), Revised),
+                (8000, Half("fm2_x,fo1_a", 0), Same),
+            ],
+        ),
+    ];
+    for (name, sequence) in sequences {
+        check(name, None, sequence);
+    }
+}
+
+#[test]
+fn half_a_file_does_not_count() {
+    let sequences: [(&str, &[Step]); 7] = [
+        (
             "half a file, cut in the token",
             &[(0, Token("fm2_x,fo1_abc", 1), Began), (5000, Half("fm2_x,fo1_a", 0), Kept), (99_000, Half("fm2_x,fo1_a", 0), Kept)],
         ),
@@ -144,18 +173,20 @@ fn sequences_end_as_flyctl_means_them() {
             &[(0, Token("fm2_x,fo1_a", 1), Began), (5000, Half("fm2_y,fo1_a", 0), Kept), (5100, Token("fm2_y,fo1_a", 1), Revised)],
         ),
         (
-            "another login without a last line break",
-            &[
-                (0, Token("fo1_a", 1), Began),
-                (5000, Half("fo1_b", 0), Kept),
-                (6000, Half("fo1_c", 0), Kept),
-                (7000, Half("fo1_c", 0), Kept),
-                (8000, Half("fo1_c", 0), Began),
-            ],
+            "half a file, cut in the time",
+            &[(0, Token("fm2_x,fo1_a", 11), Began), (5000, Half("fm2_y,fo1_a", 1), Kept), (5100, Token("fm2_y,fo1_a", 11), Revised)],
         ),
         (
-            "the same login without a last line break",
-            &[(0, Half("fo1_a", 0), Began), (5000, Half("fm2_x,fo1_a", 0), Revised), (6000, Half("fm2_x,fo1_a", 0), Same)],
+            "half a file, cut in a discharge that stands behind the time",
+            &[(0, Token("fm2_x,fm2_abc", 1), Began), (5000, Half("fm2_x,fm2_d", 1), Kept), (5100, Token("fm2_x,fm2_def", 1), Revised)],
+        ),
+        (
+            "half a file, cut at the end of the token's line",
+            &[(0, Token("fm2_x,fo1_a", 1), Began), (5000, Token("fm2_y,fo1_a", 0), Kept), (5100, Token("fm2_y,fo1_a", 1), Revised)],
+        ),
+        (
+            "a time that is gone for good",
+            &[(0, Token("fo1_a", 1), Began), (5000, Token("fo1_a", 0), Kept), (7000, Token("fo1_a", 0), Began)],
         ),
     ];
     for (name, sequence) in sequences {
