@@ -17,8 +17,10 @@ use crate::{
 /// Has every memory in the app's chain remember the lease, if its source wants that. The answer has gone out already, so a failure is
 /// logged and costs no more than asking the source again after a restart.
 pub async fn keep(resolver: &Arc<Resolver>, key: &Key, cached: &Cached) {
-    let wanted = resolver.live.load().sources.find(&cached.lease.provenance.source).is_some_and(|source| source.config.keep);
-    if !wanted || !resolver.may_keep(cached.lease.provenance.login) {
+    let provenance = &cached.lease.provenance;
+    let wanted = resolver.live.load().sources.find(&provenance.source).is_some_and(|source| source.config.keep);
+    // A program that was given the login may print it again: it is no mint, and the login is never copied to disk.
+    if !wanted || provenance.is_login || !resolver.may_keep(provenance.login) {
         return;
     }
     for memory in memories(resolver, key) {
