@@ -41,6 +41,8 @@ pub struct Cached {
     pub terms: Terms,
     /// How long its token is good for, also where that is longer than it is cached; none if for ever. An unknown expiry counts as `ttl`.
     pub good_until: Option<Timestamp>,
+    /// The reading of the login that its token was taken out of, by its revision; none if it is anything but the login.
+    pub copy_of: Option<u64>,
 }
 
 /// What decides a lease's moments besides its own times.
@@ -85,7 +87,13 @@ impl Cached {
             (Some(a), Some(b)) => Some(a.min(b)),
             (end, None) | (None, end) => end,
         };
-        Self { lease, fingerprint, soft, hard, end, terms, good_until }
+        Self { lease, fingerprint, soft, hard, end, terms, good_until, copy_of: None }
+    }
+
+    /// The same as a part of this reading of the login.
+    #[must_use]
+    pub fn copied_from(self, revision: Option<u64>) -> Self {
+        Self { copy_of: revision, ..self }
     }
 
     /// Where in its life the lease is.

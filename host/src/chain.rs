@@ -63,7 +63,10 @@ pub async fn run(resolver: &Arc<Resolver>, key: &Key, intent: Intent) -> Run {
     let account = Account { at: resolver.clock.now(), renewal: intent.is_renewal(), generation, steps: steps.clone() };
     resolver.explanations.file(key, account);
     match found {
-        Some((lease, remembered)) => Run { result: Ok(Arc::new(resolver.cached(&live, &key.app, lease))), remembered },
+        Some((lease, remembered)) => {
+            let cached = resolver.cached(&live, &key.app, lease, login.revision());
+            Run { result: Ok(Arc::new(cached)), remembered }
+        }
         None => Run { result: Err(failure(key, steps)), remembered: false },
     }
 }
@@ -134,6 +137,13 @@ impl Asked<'_> {
         let took = started.elapsed();
         let broke = matches!(answer, Err(Refused::Broke(_)));
         source.stats.count(took, broke);
+        if let Ok(lease) = &answer
+            && lease.provenance.login.is_some()
+            && acquisition.as_ref().is_some_and(|acquisition| acquisition.unique().is_some())
+        {
+            // A program takes its time. What it obtained for a login that ended meanwhile is found out now, not when file events arrive.
+            self.resolver.login.look_now().await;
+        }
         let said = match answer {
             Ok(lease) => self.examine(source, lease, acquisition.as_deref().and_then(Acquisition::unique).or(minted)),
             Err(Refused::Said(refusal)) => Said::Refused(refusal),
@@ -209,7 +219,7 @@ pub fn check_again(resolver: &Resolver, live: &Live, key: &Key, cached: &Cached)
     let Lease { token, expiry, id, provenance } = &cached.lease;
     let lease = Lease { token: Arc::clone(token), expiry: *expiry, id: id.clone(), provenance: provenance.clone() };
     let checked = check::check(lease, &wanted(resolver, &rule, ids, key, source.config.role)).ok()?;
-    Some(resolver.cached(live, &key.app, checked.lease))
+    Some(resolver.cached(live, &key.app, checked.lease, cached.copy_of))
 }
 
 fn wanted<'a>(resolver: &Resolver, rule: &EffectiveRule<'a>, ids: Ids, key: &'a Key, role: Role) -> Wanted<'a> {

@@ -73,6 +73,9 @@ pub trait Upstream: Send + Sync + 'static {
     /// before, under the configuration in force.
     fn admissible(&self, key: &Key, cached: Arc<Cached>, remembered: bool) -> Option<Arc<Cached>>;
 
+    /// Whether a cached lease is of the login in force; the others are about to be dropped from the cache.
+    fn current(&self, cached: &Cached) -> bool;
+
     /// Has the lease remembered durably, if its source is to be. Called after the answer has gone out.
     fn keep(self: Arc<Self>, key: Key, cached: Arc<Cached>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
@@ -373,9 +376,11 @@ impl<U: Upstream> Owner<U> {
         self.failed.as_ref().filter(|(_, until)| Instant::now() < *until).map(|(failure, _)| Arc::clone(failure))
     }
 
-    /// The cached lease, unless it has ended.
+    /// The cached lease, unless it has ended, or its login has.
     fn cached(&self) -> Option<Arc<Cached>> {
-        self.owners.cache.find(&self.key).filter(|cached| cached.state(self.owners.clock.now()) != LeaseState::Expired)
+        let usable =
+            |cached: &Arc<Cached>| cached.state(self.owners.clock.now()) != LeaseState::Expired && self.owners.upstream.current(cached);
+        self.owners.cache.find(&self.key).filter(usable)
     }
 
     /// Leaves, if nothing is to be done. Under the lock that senders take, so that no message is lost.

@@ -72,8 +72,8 @@ pub struct Live {
 }
 
 impl Resolver {
-    /// Draws the moments of a lease that was checked under `live` for `app`.
-    pub fn cached(&self, live: &Live, app: &AppName, lease: Lease) -> Cached {
+    /// Draws the moments of a lease that was checked under `live` for `app`, and obtained while the login had this revision.
+    pub fn cached(&self, live: &Live, app: &AppName, lease: Lease, login: Option<u64>) -> Cached {
         let source = live.sources.find(&lease.provenance.source);
         let manual = source.is_some_and(|source| source.config.role == Role::Manual);
         let moments = Moments {
@@ -84,7 +84,8 @@ impl Resolver {
         };
         let fingerprint = self.fingerprints.of(&lease.token);
         let terms = Terms { revision: live.revision, leaves_whole: live.config.rule_for(app).deliver.is_nothing() };
-        Cached::new(lease, fingerprint, moments, terms)
+        let copy_of = login.filter(|_| lease.provenance.is_login);
+        Cached::new(lease, fingerprint, moments, terms).copied_from(copy_of)
     }
 
     /// The digest that `source` runs under now; none if it does not run.
@@ -102,6 +103,15 @@ impl Resolver {
     /// Whether something obtained under this login still counts; what had no part in a login does.
     pub fn standing(&self, login: Option<Generation>) -> Standing {
         login.map_or(Standing::Current, |login| self.login.state().standing(login))
+    }
+
+    /// Whether the login in force at this moment is the one that a lease was obtained under, and, if the lease is a copy of it, in that
+    /// very reading. The cache is emptied of others as well, but only a moment after the login changed.
+    pub fn of_this_login(&self, cached: &Cached) -> bool {
+        self.login.with_state(|state| {
+            let same_login = cached.lease.provenance.login.is_none_or(|login| state.standing(login) == Standing::Current);
+            same_login && cached.copy_of.is_none_or(|revision| state.revision() == Some(revision))
+        })
     }
 
     /// Whether something obtained under this login may be kept: it is in force, and other processes know it too.
@@ -146,7 +156,7 @@ impl Resolver {
         } else {
             self.tombstones.of_live(key, lease, cached.fingerprint, self.clock.now())
         };
-        verdict == Verdict::Alive && self.standing(lease.provenance.login) == Standing::Current
+        verdict == Verdict::Alive && self.of_this_login(cached)
     }
 }
 
@@ -162,6 +172,10 @@ impl Upstream for Resolver {
             true if cached.terms.revision == live.revision => Some(cached),
             true => chain::check_again(self, &live, key, &cached).map(Arc::new),
         }
+    }
+
+    fn current(&self, cached: &Cached) -> bool {
+        self.of_this_login(cached)
     }
 
     fn keep(self: Arc<Self>, key: Key, cached: Arc<Cached>) -> BoxFuture<'static, ()> {

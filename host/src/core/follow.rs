@@ -12,7 +12,6 @@ use super::{ConfigurationFacts, Inner, lock};
 use crate::{
     changes::{Changes, Places},
     config::{self, ComponentRef, Layers, Loaded},
-    login::Standing,
     resolver::Live,
     sources::Sources,
 };
@@ -23,16 +22,11 @@ pub(super) async fn login(inner: Weak<Inner>) {
     let mut before = watch.state();
     while let Some(state) = watch.changed().await {
         let Some(inner) = inner.upgrade() else { return };
-        let resolver = &inner.resolver;
         if state.generation != before.generation {
             info!(generation = ?state.generation, "the login changed; what the old one obtained is dropped");
-            resolver
-                .cache
-                .take_where(|_, cached| cached.lease.provenance.login.is_some_and(|login| state.standing(login) != Standing::Current));
-        } else if state.revision() != before.revision() {
-            // flyctl fetched new discharges: the same login, and nothing that was minted with it is touched.
-            resolver.cache.take_where(|_, cached| cached.lease.provenance.is_login);
         }
+        // After a mere rewrite, for which flyctl fetched new discharges, that is what came out of the old file; nothing that was minted.
+        inner.resolver.cache.take_where(|_, cached| !inner.resolver.of_this_login(cached));
         inner.forgive(|_| true);
         before = state;
     }

@@ -23,14 +23,14 @@ impl Core {
 
     /// The cached token, if nothing has to be done about it: no lock is held, no task is asked, nothing is narrowed.
     pub(super) fn cached(&self, key: &Key) -> Option<Reply> {
-        let cached = self.inner.resolver.cache.find(key)?;
+        let cached = self.find(key)?;
         let at_once = cached.terms.leaves_whole && self.state(&cached) == LeaseState::Fresh;
         at_once.then(|| whole(key, &cached))
     }
 
     /// The lease that answers now.
     pub(super) async fn lease(&self, key: &Key, valid_for: Option<Duration>) -> Result<Arc<Cached>, Failure> {
-        let mut cached = match self.inner.resolver.cache.find(key) {
+        let mut cached = match self.find(key) {
             Some(cached) if self.state(&cached) != LeaseState::Expired => cached,
             _ => self.ask(key, Need::Any).await?,
         };
@@ -84,6 +84,12 @@ impl Core {
                 steps: Vec::new(),
             }),
         }
+    }
+
+    /// The cached lease, if its login is still in force.
+    fn find(&self, key: &Key) -> Option<Arc<Cached>> {
+        let resolver = &self.inner.resolver;
+        resolver.cache.find(key).filter(|cached| resolver.of_this_login(cached))
     }
 
     fn state(&self, cached: &Cached) -> LeaseState {

@@ -87,13 +87,16 @@ impl Core {
         let fingerprints = Arc::new(FingerprintKey::new(store.derive(Purpose::Fingerprints)));
         let memory = Arc::new(LoginMemory(Arc::clone(&store)));
         let mut followers = JoinSet::new();
+        let place = login_place(&paths, &environment, mode);
         let login = match mode {
             Mode::OneShot => {
-                let place = login_place(&paths, &environment, mode);
-                LoginWatch::fixed(login::one_shot(&environment, &place, &*clock, &fingerprints, &*memory))
+                let (environment, clock, fingerprints) = (environment.clone(), Arc::clone(&clock), Arc::clone(&fingerprints));
+                let look = move || login::one_shot(&environment, &place, &*clock, &fingerprints, &*memory);
+                let (watch, looking) = LoginWatch::on_demand(look);
+                followers.spawn(looking);
+                watch
             }
             Mode::Agent => {
-                let place = login_place(&paths, &environment, mode);
                 let (watch, following) = LoginWatch::start(place, &*clock, Arc::clone(&fingerprints), memory);
                 followers.spawn(following);
                 watch

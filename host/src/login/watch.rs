@@ -12,7 +12,7 @@ use tokio::{
 use crate::{system::Clock, token::FingerprintKey};
 
 use super::{
-    IdentityMemory, LoginState, Place,
+    IdentityMemory, LoginOrigin, LoginState, Place,
     events::Events,
     follow::Follower,
     look::{Sight, look},
@@ -51,11 +51,25 @@ impl LoginWatch {
         Self::following(follower, eye, clock, memory, wake)
     }
 
-    /// A login that was looked at once and is not followed: a one-shot's.
-    pub fn fixed(state: LoginState) -> Self {
-        let (_, states) = watch::channel(Arc::new(state));
-        let (asks, _) = mpsc::channel(ASKS);
-        Self { states, asks }
+    /// Looks once, and again only for who asks: a one-shot's login. The task, for the caller to spawn, answers those.
+    pub fn on_demand(mut look: impl FnMut() -> LoginState + Send + 'static) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let state = look();
+        // This process's own variables do not change.
+        let settled = state.login.as_ref().is_some_and(|login| matches!(login.origin, LoginOrigin::Variable(_)));
+        let (sender, states) = watch::channel(Arc::new(state));
+        let (asks, mut inbox) = mpsc::channel::<Ask>(ASKS);
+        let answering = async move {
+            while !settled && let Some(ask) = inbox.recv().await {
+                let looked = spawn_blocking(move || (look(), look));
+                let Ok((state, returned)) = looked.await else { return };
+                look = returned;
+                let state = Arc::new(state);
+                sender.send_replace(Arc::clone(&state));
+                // Whoever asked may have left.
+                let _ = ask.send(state);
+            }
+        };
+        (Self { states, asks }, answering)
     }
 
     /// The same over any way of looking.
@@ -76,6 +90,11 @@ impl LoginWatch {
     /// The state after the last look.
     pub fn state(&self) -> Arc<LoginState> {
         Arc::clone(&self.states.borrow())
+    }
+
+    /// Reads the state after the last look in passing. `read` must not wait for anything.
+    pub fn with_state<T>(&self, read: impl FnOnce(&LoginState) -> T) -> T {
+        read(&self.states.borrow())
     }
 
     /// Waits until the state is another than at the last call on this handle, and returns it; none once the watching has ended.

@@ -20,6 +20,7 @@ struct Script {
     runs: Mutex<VecDeque<Scripted>>,
     asked: Mutex<Vec<Intent>>,
     unwanted: Mutex<Vec<u64>>,
+    former: Mutex<Vec<u64>>,
     kept: AtomicUsize,
 }
 
@@ -46,6 +47,10 @@ impl Upstream for Script {
     fn admissible(&self, _: &Key, cached: Arc<Cached>, _: bool) -> Option<Arc<Cached>> {
         let unwanted = self.unwanted.lock().unwrap().contains(&cached.lease.provenance.sequence);
         (!unwanted).then_some(cached)
+    }
+
+    fn current(&self, cached: &Cached) -> bool {
+        !self.former.lock().unwrap().contains(&cached.lease.provenance.sequence)
     }
 
     fn keep(self: Arc<Self>, _: Key, _: Arc<Cached>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
@@ -133,6 +138,16 @@ async fn a_lease_that_is_unwanted_when_it_comes_is_asked_for_again_twice_at_most
     let (script, owners) = super::tests::owners([live(1, 5000), live(2, 5000), live(3, 5000)]);
     *script.unwanted.lock().unwrap() = vec![1, 2, 3];
     assert_eq!(owners.ask(&key(), Need::Any).await.expect_err("nothing was wanted").code, FailureCode::TryAgain);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_of_a_former_login_is_neither_an_answer_nor_in_the_way_of_one_that_ends_earlier() {
+    for need in [Need::Any, Need::NewerNow(1)] {
+        let (script, owners) = owners([live(1, 9000), live(2, 5000)]);
+        assert_eq!(sequence_of(owners.ask(&key(), Need::Any).await), 1);
+        *script.former.lock().unwrap() = vec![1];
+        assert_eq!(sequence_of(owners.ask(&key(), need).await), 2, "{need:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

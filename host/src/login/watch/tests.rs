@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::{
     login::{
-        LoginOrigin, Standing,
+        Generation, Login, LoginOrigin, Standing,
         follow::tests::Notebook,
         identity::fingerprints,
         look::{Found, Reading},
@@ -142,6 +142,28 @@ async fn a_logout_is_known_two_seconds_after_it_was_first_seen() {
     let state = login.changed().await.unwrap();
     assert_eq!((token(&state), state.standing(generation)), (None, Standing::Void));
     assert!((Duration::from_millis(1990)..Duration::from_millis(2050)).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_one_shot_looks_again_only_when_asked_and_not_at_its_own_variables() {
+    let at = |origin: LoginOrigin, revision: u64| {
+        let login =
+            Login { token: Arc::new(ApiToken::new(Zeroizing::new("fo1_a".into()))), generation: Generation::numbered(1), revision, origin };
+        LoginState { login: Some(Arc::new(login)), generation: None, problem: None, file: None, last_login: None, remembered: false }
+    };
+    for (origin, looks) in [(LoginOrigin::File("/x".into()), 2), (LoginOrigin::Variable("FLY_API_TOKEN"), 1)] {
+        let mut revision = 0;
+        let (login, task) = LoginWatch::on_demand(move || {
+            revision += 1;
+            at(origin.clone(), revision)
+        });
+        let task = tokio::spawn(task);
+        assert_eq!(login.state().revision(), Some(1));
+        assert_eq!(login.look_now().await.revision(), Some(looks));
+        assert_eq!(login.with_state(LoginState::revision), Some(looks));
+        drop(login);
+        task.await.unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]
