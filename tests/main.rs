@@ -9,17 +9,20 @@
 
 mod harness;
 
+mod account;
 mod apps;
 mod ci;
 mod commands;
 mod delivery;
 mod fly;
+mod flyctl;
 mod health;
 mod herd;
 mod ids;
 mod invalidate;
 mod kinds;
 mod lifecycle;
+mod login;
 mod manual;
 mod mints;
 mod one_shots;

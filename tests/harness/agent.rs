@@ -9,8 +9,9 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 
-use super::{Home, canary, eventually};
+use super::{Home, Wire, canary, eventually};
 
 /// A running agent. It is stopped at its end, and then its log and its processes' arguments and environments are searched for tokens.
 pub(crate) struct Agent {
@@ -42,6 +43,11 @@ impl Agent {
     /// The process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// How it says it is, asked over its socket: quicker than by a command.
+    pub(crate) fn status(&self) -> Value {
+        Wire::connect(&self.socket).ask(&json!({ "op": "status" }))["reply"].take()
     }
 
     /// What the agent has logged so far.

@@ -3,6 +3,8 @@
 mod agent;
 pub(crate) mod canary;
 mod fly;
+mod flyctl;
+mod followed;
 mod home;
 mod process;
 mod tokens;
@@ -11,9 +13,11 @@ mod wire;
 pub(crate) use self::{
     agent::Agent,
     fly::{Fly, MINT},
+    flyctl::{Flyctl, MONDAY, TUESDAY, config},
+    followed::Followed,
     home::{Home, Ran},
     process::is_there,
-    tokens::{ACME, Bundle, discharged, minted, organization, user_token},
+    tokens::{ACME, Account, Bundle, Login, discharged, minted, organization, user_token},
     wire::{Wire, frame, framed, get},
 };
 

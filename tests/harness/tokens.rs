@@ -9,7 +9,7 @@ use flytoken::{
     system::{Clock, Environment, SystemClock},
     token::{
         Caveat, Mask, ResourceSet,
-        forge::{Draft, Forge},
+        forge::{Draft, Forge, Forged},
     },
 };
 
@@ -31,12 +31,55 @@ pub(crate) fn minted(app: u64, life: Duration) -> String {
 
 /// The token and its discharge, which ends after `life`.
 pub(crate) fn discharged(draft: Draft, life: Duration) -> String {
-    let forged = draft.third_party("https://auth.fly.io").sign();
+    let forged = draft.third_party(AUTH).sign();
+    format!("{},{}", *forged.macaroon.encode(), discharge(&forged, life))
+}
+
+/// A discharge of the token's one ticket. No two are equal.
+fn discharge(forged: &Forged, life: Duration) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let mut rnd = [0xcb; 16];
+    rnd[..8].copy_from_slice(&NEXT.fetch_add(1, Ordering::Relaxed).to_le_bytes());
     let end = SystemClock::new(&Environment::default()).now().after(life).seconds();
     let window = Caveat::ValidityWindow { not_before: 0, not_after: i64::try_from(end).unwrap() };
-    let discharge = forged.tickets[0].discharge([0xcb; 16]).caveat(window).sign();
-    format!("{},{}", *forged.macaroon.encode(), *discharge.macaroon.encode())
+    forged.tickets[0].discharge(rnd).caveat(window).sign().macaroon.encode().to_string()
 }
+
+/// Somebody's login in the organisation [`ACME`]: a permission token and a user token that stay, and discharges that flyctl fetches anew
+/// all the time.
+pub(crate) struct Account {
+    permission: Forged,
+    user: String,
+}
+
+impl Account {
+    pub(crate) fn new() -> Self {
+        Self { permission: organization(ACME).third_party(AUTH).sign(), user: user_token() }
+    }
+
+    /// The login with a new discharge, as flyctl keeps it.
+    pub(crate) fn discharged(&self) -> Login {
+        let discharge = discharge(&self.permission, Duration::from_mins(5));
+        Login { text: format!("{},{discharge},{}", *self.permission.macaroon.encode(), self.user), discharge }
+    }
+}
+
+/// A login at one moment.
+pub(crate) struct Login {
+    /// The whole list.
+    pub(crate) text: String,
+    discharge: String,
+}
+
+impl Login {
+    /// Whether a token was taken out of this login as it was at this moment.
+    pub(crate) fn gave(&self, token: &str) -> bool {
+        token.contains(&self.discharge)
+    }
+}
+
+/// The third party whose discharges a user's tokens need.
+const AUTH: &str = "https://auth.fly.io";
 
 /// A user token. No two are equal.
 pub(crate) fn user_token() -> String {
