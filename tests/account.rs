@@ -39,13 +39,13 @@ impl Person {
     fn obtains(&self) {
         assert!(self.login.gave(&self.home.run(&["get", "web"]).token()));
         assert!(self.login.gave(&self.home.run(&["get", "web", "--kind", "login"]).token()));
-        assert!(Bundle::of(&self.home.run(&["get", "web", "--kind", "deploy"]).token()).is_from(&self.mints[0]));
+        assert!(Bundle::of(&self.home.run(&["get", "web", "--kind", "ssh"]).token()).is_from(&self.mints[0]));
         assert_eq!(self.fly.calls().len(), 1);
     }
 
     /// Fails unless there is nothing for anybody, neither from an agent nor from what was kept.
     fn has_nothing(&self, what: &str) {
-        for kind in ["readonly", "login", "deploy"] {
+        for kind in ["readonly", "login", "ssh"] {
             let ran = self.home.run(&["get", "web", "--kind", kind]);
             assert!(ran.ends_with(6).contains("fly auth login"), "{what}, {kind}: {}", ran.stderr);
             assert_eq!(ran.stdout, "", "{what}, {kind}");
@@ -58,8 +58,8 @@ impl Person {
             let token = self.home.run(&["get", "web", "--kind", kind]).token();
             assert!(new.gave(&token) && !self.login.gave(&token), "{what}, {kind}");
         }
-        let deploy = Bundle::of(&self.home.run(&["get", "web", "--kind", "deploy"]).token());
-        assert!(deploy.is_from(&self.mints[1]), "{what}: what the old login minted is served");
+        let minted = Bundle::of(&self.home.run(&["get", "web", "--kind", "ssh"]).token());
+        assert!(minted.is_from(&self.mints[1]), "{what}: what the old login minted is served");
         assert_eq!(self.fly.calls().len(), 2, "{what}");
     }
 }
@@ -107,7 +107,7 @@ fn after_a_logout_no_token_of_the_old_login_is_served_cached_or_kept() {
         // Even if the very same token comes back: what it obtained before is void.
         person.flyctl.writes(&config(&person.login.text, MONDAY));
         eventually("the login", || generation(&agent).is_string().then_some(()));
-        assert!(Bundle::of(&person.home.run(&["get", "web", "--kind", "deploy"]).token()).is_from(&person.mints[1]), "{what}");
+        assert!(Bundle::of(&person.home.run(&["get", "web", "--kind", "ssh"]).token()).is_from(&person.mints[1]), "{what}");
     };
     // Each of them takes two seconds of waiting.
     thread::scope(|scope| {
@@ -200,7 +200,7 @@ fn an_empty_token_that_lasts_for_less_than_two_seconds_is_no_logout() {
     eventually("the end of it", || problem().is_none().then_some(()));
     assert_eq!(generation(&agent), before);
     assert!(again.gave(&person.home.run(&["get", "web"]).token()));
-    assert!(Bundle::of(&person.home.run(&["get", "web", "--kind", "deploy"]).token()).is_from(&person.mints[0]));
+    assert!(Bundle::of(&person.home.run(&["get", "web", "--kind", "ssh"]).token()).is_from(&person.mints[0]));
     assert_eq!(person.fly.calls().len(), 1);
 }
 
@@ -225,7 +225,7 @@ fn without_an_agent_an_empty_token_is_a_logout_if_the_file_is_older_than_two_sec
     // As if it had been a second later, so that a slow machine has time.
     let file = fs::File::open(person.flyctl.file()).unwrap();
     file.set_modified(file.metadata().unwrap().modified().unwrap() + Duration::from_secs(1)).unwrap();
-    assert!(Bundle::of(&person.home.run(&["get", "web", "--kind", "deploy"]).token()).is_from(&person.mints[0]));
+    assert!(Bundle::of(&person.home.run(&["get", "web", "--kind", "ssh"]).token()).is_from(&person.mints[0]));
     person.home.set_clock(4);
     person.has_nothing("three seconds later");
     person.home.set_clock(0);
@@ -242,7 +242,7 @@ fn what_a_source_brings_for_a_login_that_changed_meanwhile_is_not_served() {
         let _agent = with_agent.then(|| person.home.agent());
         let new = Account::new().discharged();
         let token = thread::scope(|scope| {
-            let asking = scope.spawn(|| person.home.run(&["get", "web", "--kind", "deploy"]));
+            let asking = scope.spawn(|| person.home.run(&["get", "web", "--kind", "ssh"]));
             eventually("the mint", || (person.fly.calls().len() == 1).then_some(()));
             person.flyctl.logs_in(&new.text, TUESDAY);
             // At once: no file event may have arrived yet.
@@ -251,7 +251,7 @@ fn what_a_source_brings_for_a_login_that_changed_meanwhile_is_not_served() {
         });
         assert!(Bundle::of(&token).is_from(&person.mints[1]), "with an agent: {with_agent}");
         assert_eq!(person.fly.note("logins").unwrap().lines().collect::<Vec<_>>(), [&*person.login.text, &*new.text]);
-        assert_eq!(person.home.run(&["get", "web", "--kind", "deploy"]).token(), token, "with an agent: {with_agent}");
+        assert_eq!(person.home.run(&["get", "web", "--kind", "ssh"]).token(), token, "with an agent: {with_agent}");
     }
 }
 

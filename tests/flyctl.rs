@@ -124,8 +124,8 @@ fn a_command_without_an_agent_waits_for_a_writer_to_finish() {
 fn sixty_rewrites_with_new_discharges_cause_no_mint_and_the_newest_are_served() {
     let followed = Followed::new();
     followed.fly.mints("web", &[minted(123, DAY), minted(123, DAY)]);
-    let deploy = followed.home.get(&["web", "--kind", "deploy"]);
-    assert_eq!(deploy["source"], "cli", "{deploy}");
+    let kept = followed.home.get(&["web", "--kind", "ssh"]);
+    assert_eq!(kept["source"], "cli", "{kept}");
     for _ in 0..60 {
         let login = followed.account.discharged();
         // It fails if the lock cannot be had.
@@ -133,7 +133,7 @@ fn sixty_rewrites_with_new_discharges_cause_no_mint_and_the_newest_are_served() 
         followed.awaits(&login, "web");
     }
     followed.is_as_before("a minute of rewrites", 1);
-    assert_eq!(followed.home.get(&["web", "--kind", "deploy"]), deploy, "what was minted stays");
+    assert_eq!(followed.home.get(&["web", "--kind", "ssh"]), kept, "what was minted stays");
     assert_eq!(followed.home.get(&["web"])["source"], "config");
     assert_eq!(followed.fly.calls().len(), 1);
 }
