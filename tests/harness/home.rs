@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::Write,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
@@ -83,11 +84,17 @@ impl Home {
 
     /// Writes the user's configuration.
     pub(crate) fn configure(&self, yaml: &str) {
-        let folder = self.path(".config/flytoken");
-        fs::create_dir_all(&folder).unwrap();
-        let new = folder.join("config.yaml.new");
-        fs::write(&new, yaml).unwrap();
-        fs::rename(new, folder.join("config.yaml")).unwrap();
+        self.write(".config/flytoken/config.yaml", yaml);
+    }
+
+    /// Writes a file in the home directory, or wherever an absolute path leads, in one step: it may be in use.
+    pub(crate) fn write(&self, path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
+        let path = self.folder.path().join("home").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let new = path.with_extension("new");
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new).unwrap();
+        file.write_all(bytes.as_ref()).unwrap();
+        fs::rename(new, path).unwrap();
     }
 
     /// Moves the clock of every process of this home, also of running ones; seconds from the machine's own time.

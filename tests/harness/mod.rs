@@ -2,6 +2,8 @@
 
 mod agent;
 pub(crate) mod canary;
+pub(crate) mod components;
+mod corp;
 mod fly;
 mod flyctl;
 mod followed;
@@ -12,6 +14,7 @@ mod wire;
 
 pub(crate) use self::{
     agent::Agent,
+    corp::Corp,
     fly::{Fly, MINT},
     flyctl::{Flyctl, MONDAY, TUESDAY, config},
     followed::Followed,
