@@ -174,6 +174,7 @@ impl<U: Upstream> Owners<U> {
             intent: Intent::Resolve,
             reruns: 0,
             failed: None,
+            crashed: false,
         };
         tokio::spawn(owner.live());
     }
@@ -194,6 +195,8 @@ struct Owner<U> {
     reruns: u8,
     /// The last failure, and until when it answers in the place of a new run.
     failed: Option<(Arc<Failure>, Instant)>,
+    /// Whether the last run panicked.
+    crashed: bool,
 }
 
 impl<U: Upstream> Owner<U> {
@@ -269,8 +272,15 @@ impl<U: Upstream> Owner<U> {
     }
 
     fn settle(&mut self, run: Result<Run, tokio::task::JoinError>) {
+        let crashed_before = std::mem::replace(&mut self.crashed, run.is_err());
         match run {
-            Err(_) => self.fail(crashed(&self.key)),
+            Err(_) => {
+                self.fail(crashed(&self.key));
+                // One crash is no rule, so the next request runs anew; from the second one on a herd would crash once for each of it.
+                if !crashed_before {
+                    self.failed = None;
+                }
+            }
             Ok(Run { result: Err(failure), .. }) => self.fail(failure),
             Ok(Run { result: Ok(cached), remembered }) => match self.owners.upstream.admissible(&self.key, cached, remembered) {
                 Some(cached) => self.admit(cached, remembered),

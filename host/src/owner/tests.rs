@@ -129,6 +129,17 @@ async fn a_run_that_panics_takes_neither_the_cache_nor_the_next_caller_along() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_crash_is_not_remembered_and_a_second_in_a_row_is() {
+    let (script, owners) = owners([Scripted::Panic, Scripted::Panic, live(1, 5000)]);
+    for runs in [1, 2, 2] {
+        let failure = owners.ask(&key(), Need::Any).await.expect_err("the run panics");
+        assert_eq!((failure.code, script.asked.lock().unwrap().len()), (FailureCode::Internal, runs));
+    }
+    tokio::time::sleep(REMEMBERED).await;
+    assert_eq!(sequence_of(owners.ask(&key(), Need::Any).await), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lease_that_is_unwanted_when_it_comes_is_asked_for_again_twice_at_most() {
     let (script, owners) = owners([live(1, 5000), live(2, 5000), live(3, 5000)]);
     *script.unwanted.lock().unwrap() = vec![1, 2];
