@@ -5,10 +5,12 @@ use std::{env, ffi::OsString, process::ExitCode, sync::Arc};
 use flytoken::{
     command::{SUPERVISE, supervisor},
     commands,
+    output::init_panics,
     system::{Environment, SystemClock},
 };
 
 fn main() -> ExitCode {
+    init_panics();
     let arguments: Vec<OsString> = env::args_os().collect();
     // A process of our own that watches over one program; it is started with nothing but this word.
     if arguments.get(1).is_some_and(|first| first == SUPERVISE) {

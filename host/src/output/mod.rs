@@ -7,6 +7,7 @@ pub mod json;
 mod log;
 mod moment;
 mod paint;
+mod panics;
 mod report;
 mod table;
 
@@ -21,6 +22,7 @@ use zeroize::Zeroizing;
 pub use log::init_log;
 pub use moment::{Moments, rough};
 pub use paint::Paint;
+pub use panics::init_panics;
 pub use table::Table;
 
 use crate::{
