@@ -27,6 +27,7 @@ mod manual;
 mod mints;
 mod one_shots;
 mod output;
+mod panics;
 mod readme;
 mod renewal;
 mod socket;

@@ -24,7 +24,7 @@ use crate::{
     sequence::Sequence,
     sources::Sources,
     store::Store,
-    system::{Clock, draw},
+    system::{Clock, Defect, draw},
     token::FingerprintKey,
     tombstones::{Tombstones, Verdict},
 };
@@ -57,6 +57,8 @@ pub struct Resolver {
     pub cache: Arc<Cache>,
     /// How the last resolutions went.
     pub explanations: Explanations,
+    /// What goes wrong in a behaviour that orders it.
+    pub defect: Defect,
     /// Whether what is obtained is remembered before this process ends; a one-shot cannot renew in the background.
     pub one_shot: bool,
 }
@@ -162,10 +164,14 @@ impl Resolver {
 
 impl Upstream for Resolver {
     fn run(self: Arc<Self>, key: Key, intent: Intent) -> BoxFuture<'static, Run> {
-        Box::pin(async move { chain::run(&self, &key, intent).await })
+        Box::pin(async move {
+            self.defect.strike(key.app.as_str(), "run");
+            chain::run(&self, &key, intent).await
+        })
     }
 
     fn admissible(&self, key: &Key, cached: Arc<Cached>, remembered: bool) -> Option<Arc<Cached>> {
+        self.defect.strike(key.app.as_str(), "owner");
         let live = self.live.load();
         match self.holds(key, &cached, remembered) {
             false => None,

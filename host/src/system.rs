@@ -42,6 +42,36 @@ impl Clock for SystemClock {
     }
 }
 
+/// A defect on demand, for behaviours that show what one costs.
+#[derive(Debug, Default)]
+pub struct Defect {
+    /// Where it is ordered; always none outside debug builds.
+    order: Option<PathBuf>,
+}
+
+impl Defect {
+    /// In a debug build, and only there, the file that `FLYTOKEN_TEST_PANIC` names orders one panic: an app, `run` or `owner`, and the
+    /// panic's message, with a space between them. A release build does not know the variable.
+    pub fn new(environment: &Environment) -> Self {
+        Self { order: if cfg!(debug_assertions) { environment.var("FLYTOKEN_TEST_PANIC").map(PathBuf::from) } else { None } }
+    }
+
+    /// Goes wrong if that is ordered for this app and this place. The order is gone by then, so that it happens once.
+    ///
+    /// # Panics
+    /// That is what it is for.
+    pub fn strike(&self, app: &str, place: &str) {
+        let Some(order) = &self.order else { return };
+        let text = std::fs::read_to_string(order).unwrap_or_default();
+        let meant = text.strip_prefix(app).and_then(|rest| rest.strip_prefix(' ')?.strip_prefix(place)?.strip_prefix(' '));
+        if let Some(message) = meant
+            && std::fs::remove_file(order).is_ok()
+        {
+            panic!("ordered: {message}");
+        }
+    }
+}
+
 /// The variables this process was started with, as they were then.
 #[derive(Debug, Clone, Default)]
 pub struct Environment(BTreeMap<OsString, OsString>);

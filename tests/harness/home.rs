@@ -10,7 +10,7 @@ use std::{
     sync::OnceLock,
 };
 
-use super::{Agent, Fly, canary};
+use super::{Agent, Fly, canary, user_token};
 
 /// A home directory, empty at first. At its end every file in it is searched for leaked tokens.
 pub(crate) struct Home {
@@ -31,6 +31,7 @@ impl Home {
             ("PATH", format!("{}:/usr/bin:/bin", path("bin"))),
             ("TMPDIR", path("tmp")),
             ("FLYTOKEN_TEST_CLOCK", path("clock")),
+            ("FLYTOKEN_TEST_PANIC", path("secrets/panic")),
             // Shared by all behaviours: compiled code depends on nothing but the components.
             ("XDG_CACHE_HOME", shared_cache().display().to_string()),
         ];
@@ -102,6 +103,16 @@ impl Home {
         let new = self.outside("clock.new");
         fs::write(&new, offset.to_string()).unwrap();
         fs::rename(new, self.outside("clock")).unwrap();
+    }
+
+    /// Orders one panic, in the next `run` for this app or in its `owner`. A token is in its message: none may show.
+    pub(crate) fn break_at(&self, app: &str, place: &str) {
+        self.write(self.outside("secrets/panic"), format!("{app} {place} {}", user_token()));
+    }
+
+    /// Whether the panic that was ordered is still to come.
+    pub(crate) fn panic_is_pending(&self) -> bool {
+        self.outside("secrets/panic").exists()
     }
 
     /// The binary, with this home's variables and no others.

@@ -29,7 +29,7 @@ use crate::{
     sequence::Sequence,
     sources::Sources,
     store::{Hold, KeySearch, Patience, Purpose, Store, StoreError, SystemKeyring},
-    system::{Clock, Environment},
+    system::{Clock, Defect, Environment},
     token::FingerprintKey,
     tombstones::Tombstones,
 };
@@ -124,6 +124,7 @@ impl Core {
             cache: Arc::clone(&cache),
             explanations: Explanations::default(),
             one_shot: mode == Mode::OneShot,
+            defect: Defect::new(&environment),
         });
         for notice in resolver.store.take_notices() {
             warn!("{notice}");
