@@ -12,9 +12,11 @@ use crate::cli::LogForm;
 pub fn init_log(form: LogForm, least: Level, colours: bool) {
     let own = env!("CARGO_CRATE_NAME");
     let filter = Targets::new().with_default(LevelFilter::WARN.min(LevelFilter::from_level(least))).with_target(own, least);
+    // What cannot be written is lost. To say so on stderr, as the layer otherwise does, would panic there: the disk of the log is full.
+    let layer = fmt::layer().with_writer(io::stderr).log_internal_errors(false);
     let layer = match form {
-        LogForm::Text => fmt::layer().with_writer(io::stderr).with_ansi(colours).with_target(false).boxed(),
-        LogForm::Json => fmt::layer().with_writer(io::stderr).json().flatten_event(true).boxed(),
+        LogForm::Text => layer.with_ansi(colours).with_target(false).boxed(),
+        LogForm::Json => layer.json().flatten_event(true).boxed(),
     };
     // A second call, as tests make it, changes nothing.
     let _ = Registry::default().with(layer.with_filter(filter)).try_init();
