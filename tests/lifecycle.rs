@@ -8,7 +8,7 @@ use std::{
         net::{UnixListener, UnixStream},
     },
     path::Path,
-    process::{Command, Stdio},
+    process::Stdio,
     thread,
     time::Duration,
 };
@@ -18,7 +18,7 @@ use rustix::{
     thread::set_thread_res_uid,
 };
 
-use crate::harness::{Agent, Bundle, Home, Wire, eventually, frame, get, minted, timed, user_token};
+use crate::harness::{Agent, Bundle, Home, Wire, eventually, frame, get, minted, timed, user_token, wrapped};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -236,15 +236,6 @@ fn as_nobody<T: Send>(work: impl FnOnce() -> T + Send) -> T {
         work()
     };
     thread::scope(|scope| scope.spawn(become_and_work).join().unwrap())
-}
-
-/// The command, after a line of shell.
-fn wrapped(line: &str, command: &Command) -> Command {
-    let mut wrapped = Command::new("/bin/sh");
-    wrapped.args(["-c", &format!("{line}; exec \"$0\" \"$@\"")]).arg(command.get_program()).args(command.get_args());
-    wrapped.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    wrapped.current_dir(command.get_current_dir().unwrap());
-    wrapped
 }
 
 fn mode(path: &Path) -> u32 {

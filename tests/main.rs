@@ -14,6 +14,7 @@ mod apps;
 mod ci;
 mod commands;
 mod delivery;
+mod disks;
 mod fly;
 mod flyctl;
 mod health;

@@ -36,6 +36,7 @@ pub mod sequence;
 pub mod sources;
 pub mod store;
 
+pub mod causes;
 pub mod changes;
 pub mod config;
 pub mod hex;

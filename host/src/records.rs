@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::{
     app::AppName,
     cache::Key,
+    causes::with_causes,
     config::{Records, Role, SourceName},
     kind::Kind,
     lease::{Expiry, Lease, Provenance},
@@ -147,7 +148,7 @@ async fn off_the_loop<T: Send + 'static>(work: impl FnOnce() -> Result<T, Record
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` calls")]
 fn unavailable(error: StoreError) -> RecordsFailure {
-    RecordsFailure::Unavailable(error.to_string())
+    RecordsFailure::Unavailable(format!("{}; {}", with_causes(&error), error.hint()))
 }
 
 /// `source/app/kind`, or `source/app` for a keeper in the role `manual`.

@@ -129,14 +129,18 @@ impl Home {
 
     /// Runs the binary to its end with something on its standard input.
     pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
-        let mut command = self.command(arguments);
+        self.run_command(self.command(arguments), input)
+    }
+
+    /// Runs a command of this home to its end with something on its standard input.
+    pub(crate) fn run_command(&self, mut command: Command, input: &str) -> Ran {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // A command that does not read its input may be gone by now.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let ran = Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
-        canary::assert_clean(&format!("standard error of {arguments:?}"), ran.stderr.as_bytes());
+        canary::assert_clean(&format!("standard error of {command:?}"), ran.stderr.as_bytes());
         ran
     }
 

@@ -19,7 +19,7 @@ pub(crate) use self::{
     flyctl::{Flyctl, MONDAY, TUESDAY, config},
     followed::Followed,
     home::{Home, Ran},
-    process::is_there,
+    process::{is_there, wrapped},
     tokens::{ACME, Account, Bundle, Login, discharged, minted, organization, user_token},
     wire::{Wire, frame, framed, get},
 };

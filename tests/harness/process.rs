@@ -1,4 +1,6 @@
-//! Processes that are not ours.
+//! Processes: those that are not ours, and ours in other circumstances.
+
+use std::process::Command;
 
 use rustix::process::{Pid, test_kill_process};
 
@@ -6,4 +8,13 @@ use rustix::process::{Pid, test_kill_process};
 pub(crate) fn is_there(pid: u32) -> bool {
     let is_dead = std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "));
     !is_dead && test_kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap()).is_ok()
+}
+
+/// The command, after a line of shell.
+pub(crate) fn wrapped(line: &str, command: &Command) -> Command {
+    let mut wrapped = Command::new("/bin/sh");
+    wrapped.args(["-c", &format!("{line}; exec \"$0\" \"$@\"")]).arg(command.get_program()).args(command.get_args());
+    wrapped.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    wrapped.current_dir(command.get_current_dir().unwrap());
+    wrapped
 }

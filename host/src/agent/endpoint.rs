@@ -12,6 +12,7 @@ use std::{
 
 use super::lock::AgentLock;
 use crate::{
+    causes::with_causes,
     protocol::{Failure, FailureCode},
     store::LockError,
     trust,
@@ -146,12 +147,7 @@ impl From<EndpointError> for Failure {
             EndpointError::Running { .. } | EndpointError::Lock(_) | EndpointError::Io { .. } => FailureCode::Agent,
             EndpointError::TooLong { .. } | EndpointError::Directory { .. } | EndpointError::Occupied { .. } => FailureCode::Misconfigured,
         };
-        let mut message = error.to_string();
-        let mut cause = std::error::Error::source(&error);
-        while let Some(error) = cause {
-            message = format!("{message}: {error}");
-            cause = error.source();
-        }
+        let message = with_causes(&error);
         Self { code, message, hint: Some(error.hint()), steps: Vec::new() }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     cache::Key,
     keep,
     kind::Kind,
-    protocol::{Failure, Reply},
+    protocol::{Failure, FailureCode, Reply},
     token::Fingerprint,
     tombstones::Burial,
 };
@@ -44,7 +44,7 @@ impl Core {
         match committing {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(storage_failed("the invalidation holds until the agent ends, but is not on disk", &error)),
-            Err(error) => return Err(storage_failed("the invalidation was cut off", &error)),
+            Err(_) => return Err(cut_off()),
         }
         let kinds = Kind::ALL.into_iter().filter(|each| kind.is_none_or(|kind| kind == *each));
         for key in kinds.map(|kind| Key { app: app.clone(), kind }) {
@@ -61,5 +61,14 @@ impl Core {
     /// Takes note of what is done, so that the list of what goes on after answers does not grow.
     fn reap(&self) {
         while lock(&self.inner.after).try_join_next().is_some() {}
+    }
+}
+
+fn cut_off() -> Failure {
+    Failure {
+        code: FailureCode::Internal,
+        message: "the invalidation holds until the agent ends, but may not be on disk: flytoken failed while it wrote".into(),
+        hint: Some("this is a defect of flytoken; invalidate it again".into()),
+        steps: Vec::new(),
     }
 }

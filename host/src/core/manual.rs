@@ -59,7 +59,7 @@ impl Core {
         let expiry = lease.expiry;
         let (call, request) = keep::prepare(resolver, &keeper, &key);
         let Ok(loaded) = &keeper.loaded else { return Err(no_keeper(keeper.status().problem)) };
-        loaded.keep(call, request, &lease).await.map_err(|refused| not_kept(&refused))?;
+        loaded.keep(call, request, &lease).await.map_err(|refused| self.not_kept(&app, "set", &refused))?;
         resolver
             .tombstones
             .raise(&app, fingerprint)
@@ -82,7 +82,7 @@ impl Core {
             // It keeps its tokens elsewhere: that it forgets is all that can be told of it.
             None => true,
         };
-        loaded.forget(call, request).await.map_err(|refused| not_kept(&refused))?;
+        loaded.forget(call, request).await.map_err(|refused| self.not_kept(&app, "forgotten", &refused))?;
         self.drop_manual(&app, &keeper);
         Ok(Reply::Unset { existed })
     }
@@ -128,6 +128,22 @@ impl Core {
             steps: Vec::new(),
         }
     }
+
+    /// The keeper did not do what it was asked to. Where its database cannot be used at all, that says more than the keeper can.
+    fn not_kept(&self, app: &AppName, done: &str, refused: &Refused) -> Failure {
+        let what = format!("the token for app `{app}` was not {done}");
+        if let Err(error) = self.inner.resolver.store.kept().check() {
+            return super::storage_failed(&what, &error);
+        }
+        let code = match refused {
+            Refused::Said(refusal) => refusal.outcome().code(),
+            Refused::Broke(broke) if broke.kind == BrokeKind::Denied => FailureCode::Misconfigured,
+            Refused::Broke(_) => FailureCode::TryAgain,
+        };
+        let code = if code == FailureCode::NoToken { FailureCode::TryAgain } else { code };
+        let hint = "mend that, then run the same command again";
+        Failure { code, message: format!("{what}: {}", keep::text(refused)), hint: Some(hint.into()), steps: Vec::new() }
+    }
 }
 
 fn not_usable(refusal: &Refusal) -> Failure {
@@ -144,21 +160,6 @@ fn no_keeper(why: Option<String>) -> Failure {
         code: FailureCode::Misconfigured,
         message: format!("no source keeps manual tokens: {}", why.unwrap_or_else(|| "it did not load".into())),
         hint: Some("run `flytoken config show`".into()),
-        steps: Vec::new(),
-    }
-}
-
-fn not_kept(refused: &Refused) -> Failure {
-    let code = match refused {
-        Refused::Said(refusal) => refusal.outcome().code(),
-        Refused::Broke(broke) if broke.kind == BrokeKind::Denied => FailureCode::Misconfigured,
-        Refused::Broke(_) => FailureCode::TryAgain,
-    };
-    let code = if code == FailureCode::NoToken { FailureCode::TryAgain } else { code };
-    Failure {
-        code,
-        message: format!("nothing was changed: {}", keep::text(refused)),
-        hint: Some("see `flytoken status`".into()),
         steps: Vec::new(),
     }
 }

@@ -19,10 +19,12 @@ pub use self::{
 };
 use crate::{
     cache::Key,
+    causes::with_causes,
     owner::Owners,
     protocol::{Failure, FailureCode, Reply, Request},
     resolver::Resolver,
     runtime::Runtime,
+    store::{PrivateFileError, StoreError},
     time::Timestamp,
 };
 
@@ -123,13 +125,19 @@ fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// A failure of storage, as a caller meets it.
-fn storage_failed(what: &str, error: &dyn std::fmt::Display) -> Failure {
-    Failure {
-        code: FailureCode::TryAgain,
-        message: format!("{what}: {error}"),
-        hint: Some("see `flytoken status`; nothing was changed".into()),
-        steps: Vec::new(),
-    }
+fn store_failed(error: &StoreError) -> Failure {
+    let code = match error {
+        StoreError::Busy { .. } => FailureCode::Agent,
+        StoreError::Io { .. } | StoreError::File(PrivateFileError::Io { .. }) => FailureCode::TryAgain,
+        _ => FailureCode::Misconfigured,
+    };
+    Failure { code, message: with_causes(error), hint: Some(error.hint()), steps: Vec::new() }
+}
+
+/// The same, after what it means for the caller.
+fn storage_failed(what: &str, error: &StoreError) -> Failure {
+    let failure = store_failed(error);
+    Failure { message: format!("{what}: {}", failure.message), ..failure }
 }
 
 /// How long an ending process waits for leases to be kept.

@@ -65,7 +65,7 @@ impl Core {
                 durable: resolver.store.is_durable(),
                 directory: self.inner.storage.directory.as_ref().map(|path| path.display().to_string()),
                 key: self.inner.storage.key.map(|place| place.to_string()),
-                problem: self.inner.storage.problem.clone(),
+                problem: self.inner.storage.problem.clone().or_else(|| resolver.store.notices().last().map(ToString::to_string)),
             },
             login: LoginStatus {
                 present: login.login.is_some(),

@@ -10,9 +10,10 @@ use arc_swap::ArcSwap;
 use tokio::task::{JoinSet, spawn_blocking};
 use tracing::warn;
 
-use super::{ConfigurationFacts, Core, Inner, StorageFacts, follow};
+use super::{ConfigurationFacts, Core, Inner, StorageFacts, follow, store_failed};
 use crate::{
     cache::Cache,
+    causes::with_causes,
     command::{self, Commands, supervisor},
     config::{self, KeyPlace},
     explanations::Explanations,
@@ -123,12 +124,9 @@ impl Core {
             sequence,
             cache: Arc::clone(&cache),
             explanations: Explanations::default(),
-            one_shot: mode == Mode::OneShot,
             defect: Defect::new(&environment),
+            one_shot: mode == Mode::OneShot,
         });
-        for notice in resolver.store.take_notices() {
-            warn!("{notice}");
-        }
         let configuration = ConfigurationFacts { files: loaded.files.clone(), problem: None };
         let core = Self {
             inner: Arc::new(Inner {
@@ -168,33 +166,36 @@ fn open_store(
     wanted: Option<KeyPlace>,
     mode: Mode,
 ) -> Result<(Arc<Store>, StorageFacts), Failure> {
-    let in_memory = |directory: Option<PathBuf>, problem: String| {
+    let in_memory = |store: Result<Store, StoreError>, directory: Option<PathBuf>, problem: String| {
         warn!("nothing is kept on disk: {problem}");
-        let store = Store::memory(clock).map_err(|error| store_failed(&error))?;
+        let store = store.map_err(|error| store_failed(&error))?;
         Ok((Arc::new(store), StorageFacts { directory, key: None, problem: Some(problem) }))
     };
     let Some(directory) = paths.state().map(std::path::Path::to_owned) else {
-        return in_memory(None, "neither XDG_STATE_HOME nor HOME is set".into());
+        return in_memory(Store::memory(clock), None, "neither XDG_STATE_HOME nor HOME is set".into());
     };
     let search =
         KeySearch { directory: &directory, environment, keyring: Arc::new(SystemKeyring), wanted, patience: Patience::of(KEY_PATIENCE) };
     let found = match search.find() {
         Ok(found) => found,
-        Err(error) => return in_memory(Some(directory.clone()), format!("{error}; {}", error.hint())),
+        Err(error) => {
+            return in_memory(Store::memory(clock), Some(directory.clone()), format!("{}; {}", with_causes(&error), error.hint()));
+        }
+    };
+    let key = Arc::new(found.key);
+    let unwritable = |error: &StoreError| {
+        let problem = format!("{}; {}", with_causes(error), error.hint());
+        in_memory(Store::copied(&directory, Arc::clone(&key), clock), Some(directory.clone()), problem)
     };
     let hold = match mode {
         Mode::Agent => Hold::Held(Patience::of(AGENT_PATIENCE)),
         Mode::OneShot => Hold::PerOperation(Patience::of(ONE_SHOT_PATIENCE)),
     };
-    let store = match Store::open(&directory, found.key, hold, clock) {
-        Ok(store) => store,
-        Err(error @ StoreError::File(_)) => return in_memory(Some(directory.clone()), format!("{error}; {}", error.hint())),
-        Err(error) => return Err(store_failed(&error)),
-    };
-    match store.kept().check() {
-        Ok(()) => Ok((Arc::new(store), StorageFacts { directory: Some(directory), key: Some(found.place), problem: None })),
-        // A full or read-only disk: what is obtained can still be handed out.
-        Err(error @ (StoreError::Io { .. } | StoreError::File(_))) => in_memory(Some(directory), format!("{error}; {}", error.hint())),
+    let opened = Store::open(&directory, Arc::clone(&key), hold, clock).and_then(|store| store.kept().check().map(|()| store));
+    match opened {
+        Ok(store) => Ok((Arc::new(store), StorageFacts { directory: Some(directory), key: Some(found.place), problem: None })),
+        // A disk that takes nothing, or a directory of somebody else's: what is there can still be handed out, and what is obtained.
+        Err(error @ (StoreError::Io { .. } | StoreError::File(_))) => unwritable(&error),
         Err(error) => Err(store_failed(&error)),
     }
 }
@@ -206,15 +207,6 @@ fn configuration_failed(error: &config::ConfigErrors) -> Failure {
         hint: Some("mend the file, then run `flytoken config check`".into()),
         steps: Vec::new(),
     }
-}
-
-fn store_failed(error: &StoreError) -> Failure {
-    let code = match error {
-        StoreError::Busy { .. } => FailureCode::Agent,
-        StoreError::Io { .. } => FailureCode::TryAgain,
-        _ => FailureCode::Misconfigured,
-    };
-    Failure { code, message: error.to_string(), hint: Some(error.hint()), steps: Vec::new() }
 }
 
 fn internal(error: &dyn std::fmt::Display) -> Failure {

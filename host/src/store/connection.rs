@@ -15,7 +15,7 @@ use redb::{ReadTransaction, ReadableDatabase, WriteTransaction};
 use super::{
     Hold, LockError, LockFile, Notice, Patience, PrivateFileError,
     error::Trouble,
-    file::{Check, DatabaseFile, Identity, OpenDatabase, contain, in_memory},
+    file::{Check, DatabaseFile, Identity, OpenDatabase, contain},
 };
 use crate::system::Clock;
 
@@ -38,7 +38,7 @@ impl DatabaseName {
     }
 }
 
-/// What the store did on its own and nobody has read yet.
+/// What the store did on its own, the last of it.
 pub(super) type Notices = Arc<Mutex<Vec<Notice>>>;
 
 /// One database within reach.
@@ -75,8 +75,8 @@ pub(super) struct Written<R> {
 }
 
 impl Connection {
-    pub(super) fn to_memory(name: DatabaseName, clock: Arc<dyn Clock>, notices: Notices) -> Result<Self, Trouble> {
-        Ok(Self { name, reach: Reach::Memory(in_memory()?), suspect: AtomicBool::new(false), clock, notices })
+    pub(super) fn to_memory(name: DatabaseName, database: OpenDatabase, clock: Arc<dyn Clock>, notices: Notices) -> Self {
+        Self { name, reach: Reach::Memory(database), suspect: AtomicBool::new(false), clock, notices }
     }
 
     /// Takes the database's lock if it is to be held. What is wrong with the file itself shows at the first use.
@@ -259,11 +259,14 @@ impl Connection {
         };
         let at = self.clock.now();
         let moved_to = file.set_aside(at)?;
+        let notice = Notice::CacheSetAside { moved_to, why, at };
+        tracing::warn!("{notice}");
         let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
-        // Nobody may be reading them, and a disk that damages a file every second must not fill the memory.
-        if notices.len() < MOST_NOTICES {
-            notices.push(Notice::CacheSetAside { moved_to, why, at });
+        // A disk that damages a file every second must not fill the memory.
+        if notices.len() == MOST_NOTICES {
+            notices.remove(0);
         }
+        notices.push(notice);
         Ok(())
     }
 }
@@ -283,5 +286,5 @@ fn take_turn<'a>(path: &std::path::Path, patience: Patience, turn: &'a Mutex<()>
 /// the next one takes it back.
 const GLANCE: Duration = Duration::from_millis(250);
 
-/// How many unread notices are remembered.
+/// How many notices are remembered.
 const MOST_NOTICES: usize = 16;

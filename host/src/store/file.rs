@@ -9,7 +9,7 @@ use std::{
     ops::{Bound, Deref},
     os::unix::fs::MetadataExt,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -19,8 +19,10 @@ use redb::{
 };
 
 use super::{
+    connection::DatabaseName,
     error::{SCHEMA, Trouble},
     private::{self, Access, Exposure},
+    seal::{Purpose, SealingKey},
 };
 use crate::time::Timestamp;
 
@@ -50,6 +52,13 @@ pub(super) struct Identity {
 }
 
 impl DatabaseFile {
+    /// The file of a database in a state directory.
+    pub(super) fn new(directory: &Path, name: DatabaseName, key: &SealingKey, layer: &Layer) -> Self {
+        let mut key_check = KeyCheck::default();
+        key_check.copy_from_slice(&key.derive(Purpose::KeyCheck)[..KeyCheck::default().len()]);
+        Self { path: directory.join(name.as_str()).with_extension("redb"), layer: Arc::clone(layer), key_check }
+    }
+
     /// The file that has the name now.
     pub(super) fn identity(&self) -> Option<Identity> {
         let metadata = fs::symlink_metadata(&self.path).ok()?;

@@ -28,7 +28,8 @@ use zeroize::Zeroizing;
 
 use self::{
     connection::{Connection, DatabaseName, Notices},
-    file::{DatabaseFile, Layer, no_layer},
+    error::Trouble,
+    file::{Check, DatabaseFile, Layer, OpenDatabase, in_memory, no_layer},
     seal::Sealer,
 };
 pub use self::{
@@ -49,7 +50,7 @@ use crate::system::Clock;
 pub struct Store {
     cache: Database,
     kept: Database,
-    key: SealingKey,
+    key: Arc<SealingKey>,
     durable: bool,
     notices: Notices,
 }
@@ -71,8 +72,25 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Busy`] if the databases are to be held and somebody else has them; [`StoreError::File`] if the directory cannot serve.
-    pub fn open(directory: &Path, key: SealingKey, hold: Hold, clock: &Arc<dyn Clock>) -> Result<Self, StoreError> {
+    pub fn open(directory: &Path, key: impl Into<Arc<SealingKey>>, hold: Hold, clock: &Arc<dyn Clock>) -> Result<Self, StoreError> {
         Self::open_through(directory, key, hold, clock, &no_layer())
+    }
+
+    /// A store in memory that begins with what lies in `directory`: for a process that may read there and not write.
+    ///
+    /// # Errors
+    /// What is wrong with a `kept` that can be read; one that cannot be read at all is none.
+    pub fn copied(directory: &Path, key: impl Into<Arc<SealingKey>>, clock: &Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let key = key.into();
+        Self::in_memory(Arc::clone(&key), clock, |name| {
+            let file = DatabaseFile::new(directory, name, &key, &no_layer());
+            match file.open_copy(Check::Pages) {
+                Err(trouble) if name == DatabaseName::Kept && !matches!(trouble, Trouble::Io(_) | Trouble::File(_)) => {
+                    Err(trouble.into_error("read", &file.path))
+                }
+                copied => Ok(copied.ok().flatten()),
+            }
+        })
     }
 
     /// A store in memory under a key nobody else has: for a process without a writable home.
@@ -80,14 +98,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] if the database code fails even there, which nobody has seen yet.
     pub fn memory(clock: &Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let key = SealingKey::random();
-        let notices = Notices::default();
-        let database = |name: DatabaseName| {
-            let connection = Connection::to_memory(name, Arc::clone(clock), Arc::clone(&notices));
-            let connection = connection.map_err(|trouble| trouble.into_error("open", Path::new("memory")))?;
-            Ok::<_, StoreError>(Database::new(connection, Sealer::new(&key, name.as_str())))
-        };
-        Ok(Self { cache: database(DatabaseName::Cache)?, kept: database(DatabaseName::Kept)?, key, durable: false, notices })
+        Self::in_memory(Arc::new(SealingKey::random()), clock, |_| Ok(None))
     }
 
     /// What may be thrown away, since it can be obtained again: leases of earlier runs.
@@ -110,20 +121,41 @@ impl Store {
         self.key.derive(purpose)
     }
 
-    /// Takes what the store did on its own since the last call and the user should hear of.
-    pub fn take_notices(&self) -> Vec<Notice> {
-        std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner))
+    /// What the store did on its own and the user should hear of; the log has it too.
+    pub fn notices(&self) -> Vec<Notice> {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A store in memory, of databases that `begin_with` has opened there; an empty one where it has none.
+    fn in_memory(
+        key: Arc<SealingKey>,
+        clock: &Arc<dyn Clock>,
+        begin_with: impl Fn(DatabaseName) -> Result<Option<OpenDatabase>, StoreError>,
+    ) -> Result<Self, StoreError> {
+        let notices = Notices::default();
+        let database = |name: DatabaseName| {
+            let opened = begin_with(name)?.map_or_else(in_memory, Ok);
+            let opened = opened.map_err(|trouble| trouble.into_error("open", Path::new("memory")))?;
+            let connection = Connection::to_memory(name, opened, Arc::clone(clock), Arc::clone(&notices));
+            Ok::<_, StoreError>(Database::new(connection, Sealer::new(&key, name.as_str())))
+        };
+        Ok(Self { cache: database(DatabaseName::Cache)?, kept: database(DatabaseName::Kept)?, key, durable: false, notices })
     }
 
     /// [`Self::open`] with a layer between the database code and the files.
-    fn open_through(directory: &Path, key: SealingKey, hold: Hold, clock: &Arc<dyn Clock>, layer: &Layer) -> Result<Self, StoreError> {
+    fn open_through(
+        directory: &Path,
+        key: impl Into<Arc<SealingKey>>,
+        hold: Hold,
+        clock: &Arc<dyn Clock>,
+        layer: &Layer,
+    ) -> Result<Self, StoreError> {
         private::ensure_directory(directory)?;
+        let key = key.into();
         let notices: Notices = Arc::new(Mutex::new(Vec::new()));
         let database = |name: DatabaseName| {
-            let path = directory.join(name.as_str()).with_extension("redb");
-            let mut key_check = [0; 8];
-            key_check.copy_from_slice(&key.derive(Purpose::KeyCheck)[..8]);
-            let file = DatabaseFile { path: path.clone(), layer: Arc::clone(layer), key_check };
+            let file = DatabaseFile::new(directory, name, &key, layer);
+            let path = file.path.clone();
             let connection = Connection::to_file(name, file, hold, Arc::clone(clock), Arc::clone(&notices));
             let connection = connection.map_err(|trouble| trouble.into_error("lock", &path))?;
             Ok::<_, StoreError>(Database::new(connection, Sealer::new(&key, name.as_str())))

@@ -17,7 +17,7 @@ fn a_damaged_cache_is_set_aside_and_started_anew() {
             assert_eq!(load(store.cache(), "web"), None);
             save(store.cache(), "web", "new");
             assert_eq!(load(store.cache(), "web").as_deref(), Some("new"));
-            let [Notice::CacheSetAside { moved_to, .. }] = &store.take_notices()[..] else { panic!("one notice") };
+            let [Notice::CacheSetAside { moved_to, .. }] = &store.notices()[..] else { panic!("one notice") };
             assert_eq!(*moved_to, home.path(damaged));
             assert_eq!(fs::read(moved_to).unwrap(), b"this is no database");
         }
@@ -120,7 +120,7 @@ fn another_key_is_told_apart_from_damage() {
     assert!(matches!(store.kept().load(Table::Manual, "web"), Err(StoreError::OtherKey { .. })));
     assert!(matches!(store.kept().save(Table::Manual, "web", b""), Err(StoreError::OtherKey { .. })));
     assert_eq!(load(store.cache(), "web"), None);
-    assert_eq!(store.take_notices().len(), 1);
+    assert_eq!(store.notices().len(), 1);
     drop(store);
     assert_eq!(load(home.open(held()).kept(), "web").as_deref(), Some("one"));
 }

@@ -55,7 +55,7 @@ fn survives(fault: Fault, stays: bool, hold: Hold, calls: i64) -> bool {
     for name in &acknowledged {
         assert_eq!(load(store.kept(), name).as_deref(), Some("acknowledged"), "{context}: {name} in the next process");
     }
-    assert!(store.take_notices().is_empty(), "{context}");
+    assert!(store.notices().is_empty(), "{context}");
     struck
 }
 
