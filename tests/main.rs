@@ -13,6 +13,7 @@ mod account;
 mod apps;
 mod ci;
 mod commands;
+mod damage;
 mod delivery;
 mod disks;
 mod fly;

@@ -10,6 +10,7 @@ use tokio::{
 use crate::{
     acquire::{Acquisition, unique_name},
     cache::{Cached, Key},
+    causes::with_causes,
     check::{self, Wanted},
     config::{EffectiveRule, OnFailure, Role, Step},
     explanations::Account,
@@ -106,6 +107,14 @@ impl Asked<'_> {
             Ok(loaded) => loaded,
             Err(problem) => return (Said::Refused(Refusal::Misconfigured(format!("not loaded: {problem}"))), Duration::ZERO),
         };
+        // Who may have minted what, and what was rejected, is written there.
+        if source.config.mints
+            && let Err(error) = self.resolver.store.kept().check()
+            && error.is_of_its_content()
+        {
+            let text = format!("nothing is minted: {}; {}", with_causes(&error), error.hint());
+            return (Said::Refused(Refusal::Misconfigured(text)), Duration::ZERO);
+        }
         let digest = self.health_digest(source);
         if self.intent != Intent::RenewNow
             && let Some(resting) = self.resolver.health.resting(&step.source, &digest, self.key)

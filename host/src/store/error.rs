@@ -76,6 +76,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the database is there and cannot be understood, which no waiting mends.
+    pub fn is_of_its_content(&self) -> bool {
+        matches!(self, Self::KeptDamaged { .. } | Self::OtherKey { .. } | Self::Newer { .. })
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> String {
         match self {
