@@ -16,6 +16,7 @@ mod commands;
 mod damage;
 mod delivery;
 mod disks;
+mod durability;
 mod fly;
 mod flyctl;
 mod health;

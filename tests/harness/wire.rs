@@ -17,10 +17,15 @@ pub(crate) struct Wire {
 impl Wire {
     /// Connects to the agent that listens on `socket`.
     pub(crate) fn connect(socket: &Path) -> Self {
-        let stream = UnixStream::connect(socket).unwrap();
+        Self::try_connect(socket).unwrap()
+    }
+
+    /// Connects if an agent listens on `socket`.
+    pub(crate) fn try_connect(socket: &Path) -> Option<Self> {
+        let stream = UnixStream::connect(socket).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        Self { stream }
+        Some(Self { stream })
     }
 
     /// A second handle to the same connection, for a thread that reads while another writes.
@@ -50,14 +55,25 @@ impl Wire {
     /// The next answer; none once the agent has hung up.
     pub(crate) fn receive(&mut self) -> Option<Value> {
         let mut length = [0; 4];
-        match self.stream.read_exact(&mut length) {
-            Ok(()) => {}
-            Err(cause) if matches!(cause.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => return None,
+        self.fill(&mut length)?;
+        let mut body = vec![0; u32::from_be_bytes(length).try_into().unwrap()];
+        self.fill(&mut body)?;
+        Some(rmp_serde::from_slice(&body).unwrap())
+    }
+
+    /// Reads so many bytes; none once the agent has hung up.
+    fn fill(&mut self, bytes: &mut [u8]) -> Option<()> {
+        match self.stream.read_exact(bytes) {
+            Ok(()) => Some(()),
+            Err(cause) if matches!(cause.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => None,
             Err(cause) => panic!("the agent did not answer: {cause}"),
         }
-        let mut body = vec![0; u32::from_be_bytes(length).try_into().unwrap()];
-        self.stream.read_exact(&mut body).unwrap();
-        Some(rmp_serde::from_slice(&body).unwrap())
+    }
+
+    /// As [`Self::ask`], of an agent that may be killed meanwhile: none if it was.
+    pub(crate) fn try_ask(&mut self, request: &Value) -> Option<Value> {
+        self.stream.write_all(&frame(1, request)).ok()?;
+        self.receive()
     }
 
     /// Sends a request with the id 1 and waits for its answer.
@@ -85,4 +101,4 @@ pub(crate) fn get(app: &str) -> Value {
 }
 
 /// Far longer than an agent takes that is not held up, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
