@@ -21,6 +21,7 @@ mod fly;
 mod flyctl;
 mod health;
 mod herd;
+mod hostile;
 mod ids;
 mod invalidate;
 mod kinds;
