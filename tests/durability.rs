@@ -1,6 +1,7 @@
 //! What was acknowledged is there after `kill -9` at any moment, of an agent or of a command without one, and what was never given is not.
 
 use std::{
+    fs,
     io::Write,
     path::PathBuf,
     process::Stdio,
@@ -17,13 +18,13 @@ use crate::harness::{Bundle, Home, Wire, eventually, get, minted, timed, user_to
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// What somebody who sets tokens for an app knows of them.
+/// What somebody knows who sets tokens for an app, and rejects them.
 struct Book {
     app: String,
-    /// The last one that was acknowledged.
+    /// The token that was acknowledged last; none if its rejection was.
     kept: Option<String>,
-    /// Those that may be there instead: set after it, and never acknowledged.
-    tried: Vec<String>,
+    /// What may be found instead: what was tried after that, and never acknowledged.
+    tried: Vec<Option<String>>,
 }
 
 impl Book {
@@ -32,22 +33,29 @@ impl Book {
         (0..count).map(|number| Self { app: format!("app-{number}"), kept: None, tried: Vec::new() }).collect()
     }
 
-    /// A token that no app has had.
-    fn next(&mut self) -> String {
-        self.tried.push(minted(1, DAY));
-        self.tried.last().unwrap().clone()
+    /// A token that no app has had is about to be set.
+    fn set(&mut self) -> String {
+        let token = minted(1, DAY);
+        self.tried.push(Some(token.clone()));
+        token
     }
 
-    /// The last one tried is there for certain.
+    /// The one there is is about to be rejected.
+    fn reject(&mut self) {
+        self.tried.push(None);
+    }
+
+    /// What was tried last is so for certain.
     fn acknowledge(&mut self) {
-        self.kept = self.tried.pop();
+        self.kept = self.tried.pop().unwrap();
         self.tried.clear();
     }
 
     /// Fails unless this is the token to be found.
     fn check(&mut self, found: Option<String>) {
-        let is_tried = found.as_ref().is_some_and(|found| self.tried.contains(found));
-        assert!(found == self.kept || is_tried, "{}: {found:?} instead of {:?} or {:?}", self.app, self.kept, self.tried);
+        let expected = found == self.kept || self.tried.contains(&found);
+        let found_one = found.is_some();
+        assert!(expected, "{}: what is found, a token: {found_one}, is neither what was acknowledged last nor tried since", self.app);
         self.kept = found;
         self.tried.clear();
     }
@@ -104,12 +112,22 @@ fn socket(home: &Home) -> PathBuf {
     home.path(".local/state/flytoken/run/agent.sock")
 }
 
-fn set(book: &mut Book, wire: &mut Wire) -> Option<()> {
-    let token = book.next();
-    let answer = wire.try_ask(&json!({ "op": "set", "app": book.app, "token": token }))?;
-    assert_eq!(answer["reply"]["reply"], "set", "{answer}");
+/// Sets a token, or now and then rejects the one that is there.
+fn set_or_reject(book: &mut Book, wire: &mut Wire) -> Option<()> {
+    let (request, reply) = if book.kept.is_some() && draw() < 0.25 {
+        book.reject();
+        (invalidate(&book.app), "invalidated")
+    } else {
+        (json!({ "op": "set", "app": book.app, "token": book.set() }), "set")
+    };
+    let answer = wire.try_ask(&request)?;
+    assert_eq!(answer["reply"]["reply"], reply, "{answer}");
     book.acknowledge();
     Some(())
+}
+
+fn invalidate(app: &str) -> Value {
+    json!({ "op": "invalidate", "app": app, "kind": null, "fingerprint": null })
 }
 
 /// The token that the agent has for this app, which nothing but its absence may explain if there is none.
@@ -126,7 +144,7 @@ fn within(most: Duration) -> Duration {
 }
 
 #[test]
-fn after_a_kill_at_any_moment_an_agent_has_every_token_that_was_acknowledged() {
+fn after_a_kill_at_any_moment_an_agent_has_what_was_acknowledged_last_and_nothing_that_was_rejected() {
     let mut answers = 0;
     for _ in 0..3 {
         let home = by_hand();
@@ -136,7 +154,7 @@ fn after_a_kill_at_any_moment_an_agent_has_every_token_that_was_acknowledged() {
                 0 => Moment::Started(within(Duration::from_millis(300))),
                 _ => Moment::Answered(round, within(Duration::from_millis(15))),
             };
-            answers += killed(&home, moment, &mut books, set);
+            answers += killed(&home, moment, &mut books, set_or_reject);
             let agent = home.agent();
             let mut wire = Wire::connect(&agent.socket);
             for book in &mut books {
@@ -145,7 +163,7 @@ fn after_a_kill_at_any_moment_an_agent_has_every_token_that_was_acknowledged() {
             agent.kill();
         }
     }
-    assert!(answers > 40, "only {answers} tokens were acknowledged");
+    assert!(answers > 40, "only {answers} requests were acknowledged");
 }
 
 #[test]
@@ -153,7 +171,7 @@ fn after_a_kill_at_any_moment_of_commands_without_an_agent_every_token_that_was_
     let home = by_hand();
     let mut books = Book::new(3);
     let set = |book: &mut Book| {
-        let token = book.next();
+        let token = book.set();
         let mut child =
             home.command(&["set", &book.app]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         // It may be killed before it reads.
@@ -218,7 +236,7 @@ impl Rejecting {
             let answer = wire.try_ask(&get(self.app))?;
             self.take(&answer);
         } else {
-            let answer = wire.try_ask(&json!({ "op": "invalidate", "app": self.app, "kind": null, "fingerprint": null }))?;
+            let answer = wire.try_ask(&invalidate(self.app))?;
             assert_eq!(answer["reply"]["reply"], "invalidated", "{answer}");
             self.rejected.extend(self.given.take());
         }
@@ -245,15 +263,20 @@ fn after_a_kill_at_any_moment_no_rejected_token_comes_back_and_a_kept_lease_is_s
     }
     fly.mints("still", &[minted(2, DAY)]);
     let still = home.get(&["still"]);
+    let cache = home.path(".local/state/flytoken/cache.redb");
     for round in 0..8 {
+        let remembered = fs::read(&cache).unwrap();
         killed(&home, Moment::Answered(2 + round, within(Duration::from_millis(30))), &mut clients, Rejecting::go_on);
+        // As if it had been killed each time before storage forgot what was rejected.
+        fs::write(&cache, remembered).unwrap();
         let agent = home.agent();
         let mut wire = Wire::connect(&agent.socket);
         for client in &mut clients {
             client.take(&wire.ask(&get(client.app)));
         }
         assert_eq!(home.get(&["still"]), still);
-        agent.kill();
+        // What the clients were given is remembered by then.
+        agent.stop();
     }
     let rejected: usize = clients.iter().map(|client| client.rejected.len()).sum();
     assert!(rejected >= 8, "only {rejected} tokens were rejected");
