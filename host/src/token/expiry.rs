@@ -119,6 +119,12 @@ impl Bundle {
         if permission.organization() == Err(super::ScopeError::Several) {
             return Err(Unusable::Organizations);
         }
+        if permission.allows_nothing() {
+            return Err(Unusable::Nothing);
+        }
+        if !permission.is_proof() && permission.caveats().any(Caveat::is_attestation) {
+            return Err(Unusable::Attestation);
+        }
         let mut usable = Usable { until: permission.window().not_after, discharges: Vec::new() };
         for third_party in permission.third_parties() {
             let location = Location(third_party.location.clone());
@@ -177,6 +183,12 @@ pub enum Unusable {
     /// It names two organisations, and nothing belongs to both.
     #[error("it is limited to two organisations at once, which allows nothing")]
     Organizations,
+    /// Its caveats leave nothing, whatever is asked for.
+    #[error("its caveats exclude each other, so that it allows nothing")]
+    Nothing,
+    /// A statement about who somebody is makes a token invalid unless it is a finished discharge.
+    #[error("it states who its user is, which only a discharge may")]
+    Attestation,
     /// A discharge is missing.
     #[error("its discharge from {location} is missing: was the text cut at a comma?")]
     Undischarged {
@@ -215,7 +227,12 @@ impl Unusable {
             | Self::NotYet { from: at }
             | Self::DischargeExpired { at, .. }
             | Self::DischargeNotYet { from: at, .. } => Some(*at),
-            Self::NotPermission | Self::Organizations | Self::Undischarged { .. } | Self::Hidden { .. } => None,
+            Self::NotPermission
+            | Self::Organizations
+            | Self::Nothing
+            | Self::Attestation
+            | Self::Undischarged { .. }
+            | Self::Hidden { .. } => None,
         }
     }
 }
@@ -244,7 +261,7 @@ const LONGEST_SHOWN: usize = 100;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::token::{AUTH_LOCATION, Assembly, forge::Forge};
+    use crate::token::{AUTH_LOCATION, Assembly, Mask, forge::Forge};
 
     const END: i64 = 1000;
 
@@ -287,7 +304,7 @@ mod tests {
         let plain = || Forge::new([1; 32]).permission([1; 16]);
         let forged = plain().third_party(AUTH_LOCATION).sign();
         let discharge = |from, until| forged.tickets[0].discharge([1; 16]).caveat(window(from, until)).sign().macaroon;
-        let organization = |id| Caveat::Organization { id, mask: crate::token::Mask::ALL };
+        let organization = |id| Caveat::Organization { id, mask: Mask::ALL };
         for (macaroons, words) in [
             (vec![plain().caveat(window(0, 1)).sign().macaroon], "it has expired"),
             (vec![plain().caveat(window(900, END)).sign().macaroon], "it is not valid yet"),
@@ -295,6 +312,11 @@ mod tests {
                 vec![plain().caveat(organization(1)).caveat(organization(2)).sign().macaroon],
                 "it is limited to two organisations at once, which allows nothing",
             ),
+            (
+                vec![plain().caveat(Caveat::Action(Mask::READ)).caveat(Caveat::Action(Mask::WRITE)).sign().macaroon],
+                "its caveats exclude each other, so that it allows nothing",
+            ),
+            (vec![plain().caveat(Caveat::FlyioUserId(1)).sign().macaroon], "it states who its user is, which only a discharge may"),
             (vec![forged.macaroon.copy()], "its discharge from https://api.fly.io/aaa/v1 is missing: was the text cut at a comma?"),
             (vec![forged.macaroon.copy(), discharge(0, 1)], "its discharge from https://api.fly.io/aaa/v1 has expired"),
             (vec![forged.macaroon.copy(), discharge(900, END)], "its discharge from https://api.fly.io/aaa/v1 is not valid yet"),

@@ -71,6 +71,11 @@ impl Macaroon {
         text::encode(&self.raw)
     }
 
+    /// Its bytes, exactly as they were read or made.
+    pub fn bytes(&self) -> &[u8] {
+        &self.raw
+    }
+
     /// Where it applies, as a URL. It is not signed: anybody who held the token could have changed it.
     pub fn location(&self) -> &str {
         &self.location
@@ -188,7 +193,8 @@ fn nonce(reader: &mut Reader<'_>) -> Result<Nonce, Malformed> {
 
 fn caveats(reader: &mut Reader<'_>) -> Result<Vec<(Range<u32>, Caveat)>, Malformed> {
     let count = read_set_length(reader)?;
-    let mut all = Vec::new();
+    // Room for what can be there, since every caveat takes two bytes at least: a list that grows would take several times its place.
+    let mut all = Vec::with_capacity(count.min(reader.remaining() / 2));
     for _ in 0..count {
         let (caveat, range) = span(reader, Caveat::read)?;
         let narrow = |at: usize| u32::try_from(at).map_err(|_| Malformed::Range { at, what: "a caveat" });
@@ -217,3 +223,102 @@ const TAIL_LENGTH: usize = 32;
 
 /// At most this many bytes of headers are longer after the rewriting than before.
 const MAX_HEADERS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::token::{
+        Bundle,
+        caveat_bytes::tests::any_caveat,
+        forge::{Draft, Forge},
+    };
+
+    /// What an issuer that does not always choose the shortest form could have written in place of `caveats`.
+    fn spelt_otherwise(macaroon: &Macaroon, old_nonce: bool) -> Vec<u8> {
+        let mut writer = Writer::with_capacity(0);
+        writer.array(4);
+        if old_nonce {
+            writer.array(2);
+            writer.bytes(macaroon.kid());
+            writer.bytes(macaroon.rnd());
+        } else {
+            writer.raw(macaroon.nonce_bytes());
+        }
+        writer.text(macaroon.location());
+        let count = u32::try_from(macaroon.caveats().len() * 2).expect("few caveats");
+        writer.raw(&[&[0xdd], &count.to_be_bytes()[..]].concat());
+        for (caveat, bytes) in macaroon.caveats().zip(macaroon.caveats_bytes()) {
+            let number = caveat.number();
+            let mut canonical = Writer::with_capacity(0);
+            canonical.uint(number);
+            writer.raw(&[&[0xcf], &number.to_be_bytes()[..], &bytes[canonical.finish().len()..]].concat());
+        }
+        writer.bytes(macaroon.tail());
+        writer.finish().to_vec()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_decoded_is_encoded_as_it_was(
+            caveats in prop::collection::vec(any_caveat(), 0..20),
+            behind in prop::collection::vec(any::<u8>(), 0..3),
+            old_nonce: bool,
+        ) {
+            let draft = caveats.iter().fold(Forge::new([1; 32]).permission([2; 16]), |draft, caveat| draft.caveat(caveat.clone()));
+            let canonical = draft.sign().macaroon;
+            for bytes in [canonical.bytes().to_vec(), spelt_otherwise(&canonical, old_nonce)] {
+                let read = Macaroon::decode(&[&bytes[..], &behind].concat()).expect("a macaroon");
+                prop_assert_eq!(read.bytes(), &bytes[..]);
+                prop_assert!(read.caveats().eq(&caveats));
+                let bundle = Bundle::parse(&read.encode()).expect("one item");
+                prop_assert_eq!(bundle.items()[0].macaroon().expect("a macaroon").bytes(), &bytes[..]);
+            }
+        }
+
+        #[test]
+        fn what_is_narrowed_keeps_every_byte_but_the_header_and_the_tail(
+            before in prop::collection::vec(any_caveat(), 0..10),
+            added in prop::collection::vec(any_caveat(), 1..4),
+            old_nonce: bool,
+        ) {
+            let draft = before.iter().fold(Forge::new([1; 32]).permission([2; 16]), |draft, caveat| draft.caveat(caveat.clone()));
+            let wide = Macaroon::decode(&spelt_otherwise(&draft.sign().macaroon, old_nonce)).expect("a macaroon");
+            let Ok(narrow) = wide.attenuated(&added) else { return Ok(()) };
+            prop_assert_eq!(narrow.nonce_bytes(), wide.nonce_bytes());
+            prop_assert_eq!(narrow.location(), wide.location());
+            let kept: Vec<_> = narrow.caveats_bytes().take(wide.caveats().len()).collect();
+            prop_assert!(kept.into_iter().eq(wide.caveats_bytes()));
+            prop_assert!(narrow.id() == wide.id());
+        }
+
+        #[test]
+        fn arbitrary_bytes_are_refused_or_kept_as_they_are(bytes in prop::collection::vec(any::<u8>(), 0..400), front: bool) {
+            let front = if front { &[0x94, 0x92, 0xc4, 0, 0xc4, 0, 0xa0][..] } else { &[] };
+            let all = [front, &bytes].concat();
+            if let Ok(macaroon) = Macaroon::decode(&all) {
+                prop_assert!(all.starts_with(macaroon.bytes()));
+                prop_assert!(Bundle::parse(&macaroon.encode()).expect("one item").check().is_ok());
+            }
+        }
+
+        #[test]
+        fn a_damaged_token_is_refused_or_kept_as_it_is(
+            caveats in prop::collection::vec(any_caveat(), 0..4),
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        ) {
+            let draft = caveats.into_iter().fold(Forge::new([1; 32]).permission([2; 16]), Draft::caveat);
+            let mut bytes = draft.sign().macaroon.bytes().to_vec();
+            for (at, byte) in damage {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            if let Ok(macaroon) = Macaroon::decode(&bytes) {
+                prop_assert!(bytes.starts_with(macaroon.bytes()));
+                // Narrowing what is damaged must not panic either.
+                let _ = macaroon.attenuated(&[Caveat::IsMember]);
+            }
+        }
+    }
+}

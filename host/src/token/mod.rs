@@ -16,15 +16,20 @@ mod error;
 mod expiry;
 mod fingerprint;
 pub mod forge;
+mod id;
 mod macaroon;
 mod mask;
 mod msgpack;
+mod narrowing;
 mod resources;
 mod scope;
 mod text;
+mod verdict;
 
 #[cfg(test)]
 mod access;
+#[cfg(test)]
+mod memory;
 #[cfg(test)]
 mod vectors;
 
@@ -41,11 +46,14 @@ pub use self::{
     error::{Malformed, TokenError},
     expiry::{CLOCK_SKEW, Location, Missed, Unusable, Usable, Window},
     fingerprint::{Fingerprint, FingerprintKey, NotAFingerprint},
+    id::TokenId,
     macaroon::{AUTH_LOCATION, Macaroon, NEW_AUTH_LOCATION, PERMISSION_LOCATION},
     mask::{Mask, UnknownAction},
+    narrowing::Narrowing,
     resources::ResourceSet,
     scope::{AppLimit, ScopeError},
     text::Scheme,
+    verdict::Worthless,
 };
 
 /// A Fly.io API token as text: one item or a list of them, with or without a scheme.

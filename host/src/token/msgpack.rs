@@ -10,7 +10,7 @@ use super::error::Malformed;
 /// How deep values may nest. Fly's own tokens use four levels; without a limit a few kilobytes could exhaust the stack.
 pub(super) const MAX_DEPTH: usize = 32;
 
-/// Reads values one after the other. Reserves nothing on the strength of an announced length.
+/// Reads values one after the other. Reserves nothing on the strength of an announced length alone.
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -25,6 +25,11 @@ impl<'a> Reader<'a> {
     /// Offset of the next byte.
     pub(super) fn position(&self) -> usize {
         self.at
+    }
+
+    /// How many bytes are left.
+    pub(super) fn remaining(&self) -> usize {
+        self.bytes.len() - self.at
     }
 
     /// The bytes read since `start`, an earlier [`Reader::position`].
@@ -117,9 +122,10 @@ impl<'a> Reader<'a> {
         what: &'static str,
         mut element: impl FnMut(&mut Self) -> Result<T, Malformed>,
     ) -> Result<Vec<T>, Malformed> {
-        // Grows with what is really there: every element takes a byte at least, so a false length ends in an error and costs nothing.
         let length = self.array(what)?;
-        let mut all = Vec::new();
+        // Room for what can be there, since every element takes a byte at least: a false length ends in an error and costs no more than a
+        // true one, and a list that grows would take several times its place.
+        let mut all = Vec::with_capacity(length.min(self.remaining()));
         for _ in 0..length {
             all.push(element(self)?);
         }

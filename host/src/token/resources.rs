@@ -57,7 +57,8 @@ impl<Id: Ord + Default> ResourceSet<Id> {
     ) -> Result<Self, Malformed> {
         reader.structure(of, 1, |reader| {
             let length = reader.map("a map of resources")?;
-            let mut entries = Vec::new();
+            // As for any list; an entry takes two bytes at least.
+            let mut entries = Vec::with_capacity(length.min(reader.remaining() / 2));
             for _ in 0..length {
                 entries.push((id(reader)?, read_mask(reader)?));
             }

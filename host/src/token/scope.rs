@@ -109,6 +109,14 @@ impl Macaroon {
         self.caveats().fold(Mask::ANY, |all, caveat| all & ceiling(caveat))
     }
 
+    /// Whether the token certainly allows nothing, whatever is asked for.
+    pub fn allows_nothing(&self) -> bool {
+        // An access to nothing in any app is denied too: outside of conditions a caveat about apps has to allow.
+        let mut limit = AppLimit::Any;
+        self.caveats().filter_map(app_set).for_each(|set| narrow_to(&mut limit, set));
+        self.ceiling() == Mask::NONE || matches!(limit, AppLimit::Only(apps) if apps.is_empty())
+    }
+
     /// Whether the token allows nothing but reading.
     pub fn reads_only(&self) -> bool {
         self.ceiling().is_within(Mask::READ)

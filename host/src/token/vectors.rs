@@ -1,6 +1,7 @@
 //! For tests: the vectors beside this file, made with an independent implementation.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _, Nonce, aead::AeadInOut as _};
 use serde_json::Value;
 
 use super::{
@@ -69,6 +70,58 @@ fn the_chain_of_every_permission_token_follows_from_the_key() {
         checked += 1;
     }
     assert_eq!(checked, 8);
+}
+
+/// Opens what a third party or a verifier would: `nonce ‖ ciphertext ‖ tag`, without associated data.
+fn unseal(key: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, body) = sealed.split_first_chunk::<12>()?;
+    let mut body = body.to_vec();
+    let cipher = ChaCha20Poly1305::new_from_slice(key).expect("a key of 32 bytes");
+    cipher.decrypt_in_place(&Nonce::from(*nonce), b"", &mut body).ok().map(|()| body)
+}
+
+/// The key that a ticket holds, found by whichever third party it was sealed for.
+fn discharge_key(keys: &Value, ticket: &[u8]) -> Option<Vec<u8>> {
+    let third_parties = ["auth_3p_key_b64", "new_auth_3p_key_b64"].map(|name| STANDARD.decode(text(keys, name)).expect("base64"));
+    let content = third_parties.iter().find_map(|key| unseal(key, ticket))?;
+    let mut reader = Reader::new(&content);
+    assert_eq!(reader.array("a ticket"), Ok(2));
+    Some(reader.bytes("a discharge key").expect("bytes").to_vec())
+}
+
+#[test]
+fn the_chain_of_every_discharge_follows_from_the_key_in_its_ticket() {
+    let vectors = vectors();
+    let mut checked = 0;
+    for (name, token) in vectors["tokens"].as_object().expect("tokens by name") {
+        let macaroon = only_macaroon(text(token, "token"));
+        if macaroon.is_permission() {
+            continue;
+        }
+        let key = discharge_key(&vectors["keys"], macaroon.kid()).unwrap_or_else(|| panic!("{name}: its key id is no ticket"));
+        let signatures: Vec<_> = macaroon.signatures(&key).iter().map(|signature| hex::encode(&**signature)).collect();
+        assert_eq!(signatures, list(&token["decoded"], "running_macs_hex"), "{name}");
+        assert!(macaroon.is_signed_with(&key), "{name}");
+        checked += 1;
+    }
+    assert_eq!(checked, 3);
+}
+
+#[test]
+fn the_key_of_a_discharge_is_sealed_for_the_verifier_under_the_signature_before_its_caveat() {
+    let vectors = vectors();
+    let root = STANDARD.decode(text(&vectors["keys"], "signing_key_b64")).expect("base64");
+    let mut checked = 0;
+    for (name, token) in vectors["tokens"].as_object().expect("tokens by name") {
+        let macaroon = only_macaroon(text(token, "token"));
+        for (before, caveat) in macaroon.signatures(&root).iter().zip(macaroon.caveats()) {
+            let Caveat::ThirdParty(third_party) = caveat else { continue };
+            let key = discharge_key(&vectors["keys"], &third_party.ticket);
+            assert!(key.is_some() && key == unseal(&**before, &third_party.verifier_key), "{name}");
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 3);
 }
 
 #[test]
