@@ -11,6 +11,7 @@ mod harness;
 
 mod account;
 mod apps;
+mod attenuate;
 mod ci;
 mod commands;
 mod damage;
@@ -23,6 +24,7 @@ mod health;
 mod herd;
 mod hostile;
 mod ids;
+mod inspect;
 mod invalidate;
 mod kinds;
 mod lifecycle;

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use crate::harness::{Home, minted, user_token};
+use flytoken::{
+    system::{Clock, Environment, SystemClock},
+    token::{Caveat, Mask},
+};
+
+use crate::harness::{ACME, Home, discharged, eventually, minted, organization, user_token};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -17,9 +22,9 @@ fn what_cannot_be_a_token_is_refused_with_what_is_wrong() {
         (
             "a text that is no token",
             "hunter2".into(),
-            "the token was not set: it is no token: item 1: not a Fly token: it starts with none of fm2_, fm1r_, fm1a_ and fo1_",
+            "the token was not set: item 1: not a Fly token: it starts with none of fm2_, fm1r_, fm1a_ and fo1_",
         ),
-        ("a scheme alone", "FlyV1 ".into(), "no token"),
+        ("a scheme alone", "FlyV1 ".into(), "item 1: not a Fly token"),
         ("a token cut off in a group of four", permission[..half + 2].into(), "was it cut off?"),
         ("a token cut off between groups", permission[..half].into(), "cut off at byte"),
         ("a token whose discharge is missing", permission.into(), "discharge"),
@@ -123,4 +128,93 @@ fn a_token_is_of_one_app_alone() {
     for app in ["web2", "we"] {
         home.run(&["get", app]).ends_with(6);
     }
+}
+
+/// A pair as `fly tokens create` prints it, as long as the one that is known to have been cut to 116 characters on paste.
+fn pasted() -> String {
+    let printed = |padding| {
+        let draft = organization(ACME).caveat(Caveat::FromMachineSource("m".repeat(padding).into()));
+        format!("FlyV1 {}", discharged(draft, DAY))
+    };
+    (1..300).map(printed).find(|token| token.len() == 691).unwrap()
+}
+
+#[test]
+fn what_inspect_calls_unusable_is_refused_in_the_same_words() {
+    let whole = minted(123, DAY);
+    let (permission, discharge) = whole.split_once(',').unwrap();
+    let ended = organization(ACME).caveat(Caveat::ValidityWindow { not_before: 0, not_after: 1_000 }).sign().macaroon.encode();
+    let nothing = organization(ACME).caveat(Caveat::Action(Mask::NONE)).sign().macaroon.encode();
+    let pasted = pasted();
+    for text in [
+        &pasted[..116],
+        &pasted[..118],
+        &whole[..whole.len() - 7],
+        permission,
+        &ended,
+        &nothing,
+        "hunter2",
+        &format!("{whole},hunter2,fm2_!"),
+    ] {
+        let home = Home::new();
+        let account = home.run_with(&["inspect", "--json"], text).json();
+        let problems: Vec<_> = account["problems"].as_array().unwrap().iter().map(|problem| problem.as_str().unwrap().to_owned()).collect();
+        let why = account["tokens"].as_array().unwrap().iter().filter_map(|token| token["why"].as_str());
+        let words: Vec<String> = if problems.is_empty() { why.map(|why| format!("cannot be used: {why}")).collect() } else { problems };
+        assert!(!words.is_empty(), "{account}");
+        let ran = home.run_with(&["set", "web"], text);
+        let said = ran.ends_with(2);
+        assert!(words.iter().all(|words| said.contains(words)), "{words:?}: {said}");
+        home.run(&["get", "web"]).ends_with(6);
+    }
+    let home = Home::new();
+    assert!(home.run_with(&["set", "web"], discharge).ends_with(2).contains("cannot be used: it holds no permission token"));
+    assert!(home.run_with(&["inspect"], discharge).stdout.contains("cannot be used: it holds no permission token"));
+}
+
+#[test]
+fn a_token_that_was_cut_on_paste_is_called_cut_off() {
+    let home = Home::new();
+    let pasted = pasted();
+    for (length, expected) in [
+        (116, "item 1: bad base64 at column 110: the text ends there, in the middle of a group of four; was it cut off?"),
+        (118, "item 1: cut off at byte 81: "),
+    ] {
+        let ran = home.run_with(&["set", "web"], &pasted[..length]);
+        assert!(ran.ends_with(2).contains(&format!("the token was not set: {expected}")), "{}", ran.stderr);
+    }
+    let ran = home.run_with(&["set", "web"], &pasted[..116]);
+    assert!(ran.stderr.contains("hint: copy it again, whole"), "{}", ran.stderr);
+}
+
+#[test]
+fn with_force_a_token_is_kept_that_cannot_be_used_and_it_goes_out_once_it_can() {
+    for with_agent in [true, false] {
+        let home = Home::new();
+        let _agent = with_agent.then(|| home.agent());
+        let begins = SystemClock::new(&Environment::default()).now().after(DAY).seconds();
+        let window = Caveat::ValidityWindow { not_before: begins.try_into().unwrap(), not_after: 4_000_000_000 };
+        let token = organization(ACME).caveat(window).sign().macaroon.encode().to_string();
+        assert!(home.run_with(&["set", "web"], &token).ends_with(2).contains("cannot be used: it is not valid yet"));
+        let ran = home.run_with(&["set", "web", "--force"], &token);
+        assert!(ran.ends_with(0).contains("warning: ") && ran.stderr.contains("cannot be used: it is not valid yet"), "{}", ran.stderr);
+        let refused = home.run(&["get", "web"]);
+        assert!(refused.code != Some(0) && refused.stderr.contains("it is not valid yet"), "{}", refused.stderr);
+        home.set_clock(25 * 3600);
+        let given = eventually("the token", || Some(home.run(&["get", "web"])).filter(|ran| ran.code == Some(0)));
+        assert_eq!(given.token(), format!("FlyV1 {token}"), "with an agent: {with_agent}");
+    }
+}
+
+#[test]
+fn with_force_a_text_that_is_no_token_is_kept_and_never_given() {
+    let home = Home::new();
+    let cut = &minted(123, DAY)[..100];
+    home.run_with(&["set", "web", "--force"], cut).ends_with(0);
+    let refused = home.run(&["get", "web"]);
+    assert!(refused.code != Some(0) && refused.stderr.contains("item 1: cut off at byte 72"), "{}", refused.stderr);
+    let whole = minted(123, DAY);
+    let ran = home.run_with(&["set", "web", "--force"], &whole);
+    assert_eq!(ran.ends_with(0), "", "there is nothing to warn of");
+    assert_eq!(home.run(&["get", "web"]).token(), format!("FlyV1 {whole}"));
 }

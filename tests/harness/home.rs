@@ -10,6 +10,8 @@ use std::{
     sync::OnceLock,
 };
 
+use flytoken::system::{Clock, Environment, SystemClock};
+
 use super::{Agent, Fly, canary, user_token};
 
 /// A home directory, empty at first. At its end every file in it is searched for leaked tokens.
@@ -115,6 +117,12 @@ impl Home {
         self.outside("secrets/panic").exists()
     }
 
+    /// Moves the clock so that it is this moment now, in unix seconds.
+    pub(crate) fn live_at(&self, seconds: i64) {
+        let now = SystemClock::new(&Environment::default()).now().seconds();
+        self.set_clock(seconds - i64::try_from(now).unwrap());
+    }
+
     /// The binary, with this home's variables and no others.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flytoken"));
@@ -129,14 +137,19 @@ impl Home {
 
     /// Runs the binary to its end with something on its standard input.
     pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
+        self.run_with_bytes(arguments, input.as_bytes())
+    }
+
+    /// Runs the binary to its end with any bytes on its standard input.
+    pub(crate) fn run_with_bytes(&self, arguments: &[&str], input: &[u8]) -> Ran {
         self.run_command(self.command(arguments), input)
     }
 
     /// Runs a command of this home to its end with something on its standard input.
-    pub(crate) fn run_command(&self, mut command: Command, input: &str) -> Ran {
+    pub(crate) fn run_command(&self, mut command: Command, input: impl AsRef<[u8]>) -> Ran {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // A command that does not read its input may be gone by now.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let _ = child.stdin.take().unwrap().write_all(input.as_ref());
         let output = child.wait_with_output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let ran = Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };

@@ -10,6 +10,7 @@ mod followed;
 mod home;
 mod process;
 mod tokens;
+mod vectors;
 mod wire;
 
 pub(crate) use self::{
@@ -21,6 +22,7 @@ pub(crate) use self::{
     home::{Home, Ran},
     process::{is_there, wrapped},
     tokens::{ACME, Account, Bundle, Login, discharged, minted, organization, user_token},
+    vectors::vectors,
     wire::{Wire, frame, framed, get},
 };
 

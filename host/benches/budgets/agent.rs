@@ -184,7 +184,7 @@ fn memory(table: &Table, setting: &Setting, agent: &Running) {
     let set = |client: &mut Client, number: usize| {
         let token = std::sync::Arc::new(flytoken::token::ApiToken::new(zeroize::Zeroizing::new(crate::setting::token(123))));
         let app = AppName::parse(&format!("app-{number}")).unwrap();
-        client.ask(&Request::Set { app, token }).unwrap().unwrap();
+        client.ask(&Request::Set { app, token, force: false }).unwrap().unwrap();
     };
     fs::write(setting.path("bin/fly"), "#!/bin/sh\nexit 1\n").unwrap();
     for number in 0..APPS {

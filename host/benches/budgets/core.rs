@@ -162,7 +162,7 @@ async fn set(table: &Table) {
     for _ in 0..200 {
         let token = Arc::new(ApiToken::new(Zeroizing::new(text.clone())));
         let begun = std::time::Instant::now();
-        let reply = core.answer(Request::Set { app: app(1), token }).await;
+        let reply = core.answer(Request::Set { app: app(1), token, force: false }).await;
         ours.push(begun.elapsed());
         assert!(matches!(reply, Ok(Reply::Set { .. })));
         let begun = std::time::Instant::now();

@@ -45,6 +45,7 @@ impl Answers for Script {
                     fingerprint: "0123456789abcdef".parse().unwrap(),
                     expiry: Expiry::Never,
                     asked_before: vec!["x".repeat(200_000)],
+                    problem: None,
                 }),
                 _ => Ok(Reply::Unset { existed: true }),
             }

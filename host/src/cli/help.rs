@@ -49,7 +49,8 @@ Examples:
 
 pub(super) const SET: &str = "\
 The token is read from a hidden prompt, or from stdin; never from an argument, which every process
-of the machine could read.
+of the machine could read. One that cannot be used is refused, in the words of `flytoken inspect`;
+--force keeps it anyway, and it is handed out once it can be used.
 
 Examples:
   flytoken set my-app
@@ -97,6 +98,24 @@ revoked there. The names are kept for a week after a token's end, and survive a 
 Examples:
   flytoken minted
   flytoken minted --json | jq -r '.mints[] | select(.cached | not) | .name'";
+
+pub(super) const INSPECT: &str = "\
+The token is read from a hidden prompt, or from stdin; nobody is asked, and nothing secret is shown.
+Only Fly can tell whether a signature is good. Exit code 7 if the text cannot be read.
+
+Examples:
+  flytoken inspect
+  flytoken get my-app | flytoken inspect
+  fly auth token -q | flytoken inspect --json | jq '.tokens[] | {organization, usable_until}'";
+
+pub(super) const ATTENUATE: &str = "\
+The token is read from a hidden prompt, or from stdin; nobody is asked. What is narrowed opens less
+and ends no later; the original stays as it was. Finished tokens and user tokens cannot be narrowed.
+
+Examples:
+  flytoken get my-app --kind deploy | flytoken attenuate --actions r --max-lifetime 10m
+  flytoken attenuate --organization-id 456 --app-id 123 --if-present < token
+  flytoken attenuate --caveats caveats.json < token";
 
 pub(super) const AGENT: &str = "\
 Runs until Ctrl-C or SIGTERM, and logs to stderr. One agent runs per user and profile.

@@ -2,14 +2,20 @@
 
 mod help;
 
-use std::{ffi::OsString, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{
-    ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+    ArgAction, ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser},
+    value_parser,
 };
 
-use crate::{config::DurationText, delivery::Actions, kind::Kind, token::Fingerprint};
+use crate::{
+    config::DurationText,
+    delivery::Actions,
+    kind::Kind,
+    token::{Fingerprint, PERMISSION_LOCATION},
+};
 
 /// Hands every tool the narrowest Fly.io API token it needs.
 ///
@@ -98,6 +104,12 @@ pub enum Command {
     /// Show every token that was minted, and the budget of mints
     #[command(after_help = help::MINTED)]
     Minted(Minted),
+    /// Show what a token says about itself, and whether it can be used
+    #[command(after_help = help::INSPECT)]
+    Inspect(Inspect),
+    /// Narrow a token, offline
+    #[command(after_help = help::ATTENUATE)]
+    Attenuate(Attenuate),
     /// Run the agent in the foreground
     #[command(after_help = help::AGENT)]
     Agent,
@@ -217,6 +229,9 @@ pub struct Set {
     /// Print JSON: app, fingerprint, `expires_at`, `asked_before`
     #[arg(long)]
     pub json: bool,
+    /// Keep it although it cannot be used, as far as can be told here
+    #[arg(long)]
+    pub force: bool,
     /// Catches a token given as an argument, to say why that is not taken.
     #[arg(hide = true, value_name = "TOKEN")]
     pub refused: Vec<OsString>,
@@ -300,6 +315,47 @@ pub struct Minted {
     pub json: bool,
 }
 
+/// `flytoken inspect`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct Inspect {
+    /// Print JSON: tokens, problems
+    #[arg(long)]
+    pub json: bool,
+    /// Catches a token given as an argument, to say why that is not taken.
+    #[arg(hide = true, value_name = "TOKEN")]
+    pub refused: Vec<OsString>,
+}
+
+/// `flytoken attenuate`.
+#[derive(Debug, PartialEq, Eq, Args)]
+#[command(group = ArgGroup::new("limits").args(["caveats", "actions", "max_lifetime", "organization_id", "app_id"]).required(true).multiple(true))]
+pub struct Attenuate {
+    /// A file with caveats in Fly's JSON form, such as `[{"type":"Action","body":"r"}]`; `[]` for none
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["actions", "max_lifetime", "organization_id", "app_id", "if_present"])]
+    pub caveats: Option<PathBuf>,
+    /// Only these actions: r (read), w (write), c (create), d (delete), C (control)
+    #[arg(long, value_name = "ACTIONS")]
+    pub actions: Option<Actions>,
+    /// Only for so long from now, such as 10m
+    #[arg(long, value_parser = duration, value_name = "DURATION")]
+    pub max_lifetime: Option<Duration>,
+    /// Only this organisation, by its internal number
+    #[arg(long, value_parser = value_parser!(u64).range(1..), value_name = "NUMBER")]
+    pub organization_id: Option<u64>,
+    /// Only this app, by its internal number; may be repeated
+    #[arg(long, value_parser = value_parser!(u64).range(1..), value_name = "NUMBER", value_delimiter = ',')]
+    pub app_id: Vec<u64>,
+    /// Where no app is named, leave these actions allowed [if given without a value: r]
+    #[arg(long, value_name = "ACTIONS", num_args = 0..=1, default_missing_value = "r", requires = "app_id")]
+    pub if_present: Option<Actions>,
+    /// Narrow the macaroons of this location; the others stay as they are
+    #[arg(long, value_name = "URL", default_value = PERMISSION_LOCATION)]
+    pub location: String,
+    /// Catches a token given as an argument, to say why that is not taken.
+    #[arg(hide = true, value_name = "TOKEN")]
+    pub refused: Vec<OsString>,
+}
+
 /// `flytoken config`.
 #[derive(Debug, PartialEq, Eq, Args)]
 pub struct Config {
@@ -370,11 +426,12 @@ impl Command {
             | Self::Explain(Explain { json, .. })
             | Self::Status(Status { json })
             | Self::Minted(Minted { json })
+            | Self::Inspect(Inspect { json, .. })
             | Self::Config(Config {
                 action: ConfigAction::Path(Json { json }) | ConfigAction::Show(Json { json }) | ConfigAction::Check(Json { json }),
             }) => *json,
             Self::Env(Env { format, .. }) => *format == EnvFormat::Json,
-            Self::Exec(_) | Self::Agent | Self::Completions(_) | Self::Demo => false,
+            Self::Exec(_) | Self::Attenuate(_) | Self::Agent | Self::Completions(_) | Self::Demo => false,
         }
     }
 }
@@ -426,6 +483,12 @@ mod tests {
             "flytoken get --kind nope",
             "flytoken get --valid-for soon",
             "flytoken invalidate web --fingerprint 0123456789abcdef --token-stdin",
+            "flytoken attenuate",
+            "flytoken attenuate --location https://auth.fly.io",
+            "flytoken attenuate --caveats c.json --actions r",
+            "flytoken attenuate --actions x",
+            "flytoken attenuate --actions r --if-present",
+            "flytoken attenuate --app-id 0",
             "flytoken nope",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");

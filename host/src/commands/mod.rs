@@ -2,6 +2,7 @@
 
 mod agent;
 mod asking;
+mod attenuate;
 mod completions;
 mod config;
 mod delivery;
@@ -10,6 +11,8 @@ mod env;
 mod exec;
 mod explain;
 mod get;
+mod input;
+mod inspect;
 mod invalidate;
 mod local;
 mod minted;
@@ -50,7 +53,7 @@ pub fn run(arguments: &[OsString], environment: Environment, clock: Arc<dyn Cloc
         }
     };
     let exit = match dispatch(command, &context) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(exit) => exit,
         Err(Stopped { failure, exit }) => {
             output.report(&failure, json);
             ExitCode::from(exit.unwrap_or_else(|| code(&failure)))
@@ -74,7 +77,8 @@ impl From<Failure> for Stopped {
     }
 }
 
-fn dispatch(command: Command, context: &Context) -> Result<(), Stopped> {
+/// What the process ends with if nothing failed: some commands say by it what they found.
+fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Stopped> {
     match command {
         Command::Get(get) => get::run(&get, context),
         Command::Exec(exec) => return Err(exec::run(&exec, context)),
@@ -86,12 +90,14 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Stopped> {
         Command::Explain(explain) => explain::run(&explain, context),
         Command::Status(status) => status::run(&status, context),
         Command::Minted(minted) => minted::run(&minted, context),
+        Command::Inspect(inspect) => return Ok(inspect::run(&inspect, context)?),
+        Command::Attenuate(attenuate) => attenuate::run(&attenuate, context),
         Command::Agent => agent::run(context),
         Command::Config(config) => config::run(&config, context),
         Command::Completions(completions) => completions::run(&completions, context),
-        Command::Demo => return demo::run(context),
+        Command::Demo => return demo::run(context).map(|()| ExitCode::SUCCESS),
     }?;
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Arguments that were not understood, or asked for help.

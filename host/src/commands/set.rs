@@ -1,13 +1,12 @@
 //! `flytoken set`: keeps a token by hand.
 
-use std::{
-    io::{self, IsTerminal, Read},
-    sync::Arc,
+use std::sync::Arc;
+
+use super::{
+    Context, failure,
+    input::{self, InputError},
+    unexpected, usage,
 };
-
-use zeroize::Zeroizing;
-
-use super::{Context, failure, unexpected, usage};
 use crate::{
     app::AppName,
     cli::Set,
@@ -24,9 +23,12 @@ pub(super) fn run(set: &Set, context: &Context) -> Result<(), Failure> {
     }
     let app = context.app(&set.app)?;
     let token = Arc::new(read(&format!("Token for {app} (not shown): "))?);
-    let Reply::Set { fingerprint, expiry, asked_before } = context.ask(Request::Set { app: app.clone(), token })? else {
-        return Err(unexpected());
-    };
+    let request = Request::Set { app: app.clone(), token, force: set.force };
+    let Reply::Set { fingerprint, expiry, asked_before, problem } = context.ask(request)? else { return Err(unexpected()) };
+    if let Some(problem) = problem {
+        let problem = problem.lines().map(plain::line).collect::<Vec<_>>().join("; ");
+        context.output.say(&format!("warning: kept all the same, and not handed out while it is so: {problem}"));
+    }
     if set.json {
         let asked_before = asked_before.as_slice();
         return context.output.print_json(&json::Set { app: &app, fingerprint, expires_at: json::end(expiry), asked_before });
@@ -48,35 +50,15 @@ fn note(app: &AppName, asked_before: &[String]) -> Option<String> {
 /// # Errors
 /// If there is none, or more than a token's text can be.
 pub(super) fn read(prompt: &str) -> Result<ApiToken, Failure> {
-    let text = if io::stdin().is_terminal() {
-        let typed = rpassword::prompt_password(prompt).map_err(|cause| unreadable(&cause.to_string()))?;
-        Zeroizing::new(typed)
-    } else {
-        bounded(io::stdin().lock())?
-    };
+    let text = input::text(prompt, MAX_INPUT).map_err(|error| {
+        let hint = "pipe it in: `… | flytoken set APP`";
+        Failure { hint: matches!(error, InputError::Unreadable(_)).then(|| hint.into()), ..usage(error.to_string()) }
+    })?;
     let token = ApiToken::new(text);
     if token.expose().is_empty() {
         return Err(failure(FailureCode::Usage, "no token was given", "paste one at the prompt, or pipe one in"));
     }
     Ok(token)
-}
-
-fn bounded(input: impl Read) -> Result<Zeroizing<String>, Failure> {
-    // All the room at once: a buffer that has to grow leaves a copy behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_INPUT + 1));
-    let most = u64::try_from(MAX_INPUT + 1).unwrap_or(u64::MAX);
-    input.take(most).read_to_end(&mut bytes).map_err(|cause| unreadable(&cause.to_string()))?;
-    if bytes.len() > MAX_INPUT {
-        return Err(usage(format!("more than {MAX_INPUT} bytes were given, which is no token")));
-    }
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-        Err(cause) => Err(usage(format!("what was given is no text at byte {}, so it is no token", cause.valid_up_to() + 1))),
-    }
-}
-
-fn unreadable(cause: &str) -> Failure {
-    failure(FailureCode::Usage, format!("the token cannot be read: {cause}"), "pipe it in: `… | flytoken set APP`")
 }
 
 /// More than this is no token, and would not fit a request.
@@ -85,13 +67,6 @@ const MAX_INPUT: usize = 60 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn input_is_bounded_and_has_to_be_text() {
-        assert_eq!(bounded(&b"fm2_AAAA\n"[..]).unwrap().as_str(), "fm2_AAAA\n");
-        assert!(bounded(io::repeat(b'x')).unwrap_err().message.contains("61440 bytes"));
-        assert!(bounded(&b"fm2_\xff"[..]).unwrap_err().message.contains("byte 5"));
-    }
 
     #[test]
     fn sources_that_are_asked_before_are_named() {

@@ -1,6 +1,6 @@
 //! Tokens set by hand.
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 use super::Core;
 use crate::{
@@ -15,16 +15,23 @@ use crate::{
     lease::{Expiry, Lease, Provenance},
     protocol::{Failure, FailureCode, Reply},
     records::Record,
-    refusal::Refusal,
     runtime::{BrokeKind, Refused},
     sources::Source,
-    token::ApiToken,
+    token::{ApiToken, Bundle},
 };
 
 impl Core {
     /// Keeps a token set by hand. It is on disk when this returns: it cannot be had again.
-    pub(super) async fn set(&self, app: AppName, token: Arc<ApiToken>) -> Result<Reply, Failure> {
+    ///
+    /// With `force` also one that cannot be used. Every answer is checked anew, so that it goes out once it can be used.
+    pub(super) async fn set(&self, app: AppName, token: Arc<ApiToken>, force: bool) -> Result<Reply, Failure> {
         let resolver = &self.inner.resolver;
+        let verdict = Bundle::read(token.expose()).and_then(|bundle| bundle.verdict(resolver.clock.now()));
+        let problem = match verdict {
+            Ok(()) => None,
+            Err(why) if force => Some(why.to_string()),
+            Err(why) => return Err(not_usable(&why)),
+        };
         let key = Key { app: app.clone(), kind: Kind::default() };
         let keeper = self.manual_keeper(&app)?;
         let lease = Lease {
@@ -51,12 +58,18 @@ impl Core {
             deliver: Narrowing::default(),
             now: resolver.clock.now(),
         };
-        let lease = check::check(lease, &wanted).map_err(|refusal| not_usable(&refusal))?.lease;
+        let (lease, expiry) = match &problem {
+            None => {
+                let lease = check::check(lease, &wanted).map_err(|refusal| not_usable(&refusal.text()))?.lease;
+                let expiry = lease.expiry;
+                (lease, expiry)
+            }
+            Some(_) => (lease, Expiry::Unknown),
+        };
         if !resolver.store.is_durable() {
             return Err(self.not_durable(&app));
         }
         let fingerprint = resolver.fingerprints.of(&lease.token);
-        let expiry = lease.expiry;
         let (call, request) = keep::prepare(resolver, &keeper, &key);
         let Ok(loaded) = &keeper.loaded else { return Err(no_keeper(keeper.status().problem)) };
         loaded.keep(call, request, &lease).await.map_err(|refused| self.not_kept(&app, "set", &refused))?;
@@ -65,7 +78,7 @@ impl Core {
             .raise(&app, fingerprint)
             .map_err(|error| super::storage_failed("the token is kept, but was invalidated before", &error))?;
         self.drop_manual(&app, &keeper);
-        Ok(Reply::Set { fingerprint, expiry, asked_before: self.asked_before(&app, &keeper) })
+        Ok(Reply::Set { fingerprint, expiry, asked_before: self.asked_before(&app, &keeper), problem })
     }
 
     /// Forgets the token set by hand.
@@ -146,11 +159,11 @@ impl Core {
     }
 }
 
-fn not_usable(refusal: &Refusal) -> Failure {
+fn not_usable(why: &dyn Display) -> Failure {
     Failure {
         code: FailureCode::Usage,
-        message: format!("the token was not set: {}", refusal.text()),
-        hint: Some("copy it again, whole: `fly tokens create deploy` prints one long line".into()),
+        message: format!("the token was not set: {why}"),
+        hint: Some("copy it again, whole: `fly tokens create deploy` prints one long line; `--force` keeps it all the same".into()),
         steps: Vec::new(),
     }
 }

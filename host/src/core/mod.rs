@@ -86,7 +86,7 @@ impl Core {
         match request {
             Request::Get { app, kind, wish } => self.get(Key { app, kind }, wish).await,
             Request::Refresh { app, kind } => self.refresh(app, kind).await,
-            Request::Set { app, token } => self.set(app, token).await,
+            Request::Set { app, token, force } => self.set(app, token, force).await,
             Request::Unset { app } => self.unset(app).await,
             Request::Invalidate { app, kind, fingerprint } => self.invalidate(app, kind, fingerprint).await,
             Request::InvalidateToken { app, kind, token } => {

@@ -3,6 +3,7 @@
 //! Results go to stdout, everything else to stderr. Colours are for terminals and for nobody who set `NO_COLOR`. Nothing is buffered:
 //! what held a token is not left behind in memory that nobody wipes.
 
+pub mod caveats;
 pub mod json;
 mod log;
 mod moment;
@@ -10,6 +11,7 @@ mod paint;
 mod panics;
 mod report;
 mod table;
+mod tree;
 
 use std::{
     io::{self, IsTerminal},
@@ -24,6 +26,7 @@ pub use moment::{Moments, rough};
 pub use paint::Paint;
 pub use panics::init_panics;
 pub use table::Table;
+pub use tree::Tree;
 
 use crate::{
     plain,

@@ -37,6 +37,11 @@ impl Moments {
         }
     }
 
+    /// Whether it is behind us.
+    pub fn is_past(&self, moment: Timestamp) -> bool {
+        moment < self.now
+    }
+
     /// How far off it is: `in 23 h`, `5 min ago`, `just now`.
     pub fn distance(&self, moment: Timestamp) -> String {
         if moment == self.now {
@@ -53,7 +58,7 @@ impl Moments {
     /// When something ends: `until 14:05 (in 23 h)`, `without an end`, `until an unknown time`.
     pub fn until(&self, expiry: Expiry) -> String {
         match expiry {
-            Expiry::At(at) if at < self.now => format!("expired {}", self.both(at)),
+            Expiry::At(at) if self.is_past(at) => format!("expired {}", self.both(at)),
             Expiry::At(at) => format!("until {}", self.both(at)),
             Expiry::Never => "without an end".into(),
             Expiry::Unknown => "until an unknown time".into(),

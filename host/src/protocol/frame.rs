@@ -255,7 +255,8 @@ mod tests {
         let fingerprint = "0123456789abcdef".parse().unwrap();
         for request in [
             Request::Get { app: app(), kind: Kind::MachineExec, wish: Wish { valid_for: Some(60), ..Wish::default() } },
-            Request::Set { app: app(), token: token() },
+            Request::Set { app: app(), token: token(), force: false },
+            Request::Set { app: app(), token: token(), force: true },
             Request::Unset { app: app() },
             Request::Refresh { app: app(), kind: None },
             Request::Invalidate { app: app(), kind: Some(Kind::Deploy), fingerprint: Some(fingerprint) },
@@ -300,7 +301,7 @@ mod tests {
         encode_request(&mut outgoing, 1, &get()).unwrap();
         let before = outgoing.unsent().to_vec();
         let token = Arc::new(ApiToken::new(Zeroizing::new("x".repeat(MAX_REQUEST))));
-        let long = Request::Set { app: AppName::parse("web").unwrap(), token };
+        let long = Request::Set { app: AppName::parse("web").unwrap(), token, force: false };
         assert!(matches!(encode_request(&mut outgoing, 2, &long), Err(FrameError::TooLong { .. })));
         assert_eq!(outgoing.unsent(), before);
     }

@@ -37,6 +37,9 @@ pub enum Request {
         /// The token as the user gave it.
         #[serde(with = "wire_token")]
         token: Arc<ApiToken>,
+        /// Whether to keep it although it cannot be used.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        force: bool,
     },
     /// Forgets the token set by hand.
     Unset {
@@ -120,6 +123,9 @@ pub enum Reply {
         expiry: Expiry,
         /// Sources in the chain that are asked before it and may answer instead.
         asked_before: Vec<String>,
+        /// Why it cannot be used, if it was kept all the same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
     },
     /// The manual token is forgotten; false if there was none.
     Unset {

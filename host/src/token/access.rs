@@ -8,9 +8,9 @@ use super::{
     caveat::{Caveat, IfPresent},
     caveat_bytes::tests::any_caveat,
     forge::Forge,
+    limits::Limits,
     macaroon::Macaroon,
     mask::Mask,
-    narrowing::Narrowing,
     resources::ResourceSet,
     scope::AppLimit,
 };
@@ -136,10 +136,10 @@ fn access() -> impl Strategy<Value = Access> {
     })
 }
 
-fn narrowing() -> impl Strategy<Value = Narrowing> {
+fn limits() -> impl Strategy<Value = Limits> {
     let mask = || prop::option::of(small_mask());
     (mask(), prop::option::of(1_u64..3), prop::collection::btree_set(1_u64..4, 0..3), mask(), prop::option::of(0_u64..3)).prop_map(
-        |(actions, organization, apps, elsewhere, lifetime)| Narrowing {
+        |(actions, organization, apps, elsewhere, lifetime)| Limits {
             actions,
             organization,
             apps,
@@ -175,17 +175,17 @@ proptest! {
     #[test]
     fn what_was_asked_for_bounds_every_access(
         before in prop::collection::vec(likely_caveat(), 0..2),
-        narrowing in narrowing(),
+        limits in limits(),
         accesses in prop::collection::vec(access(), 16),
     ) {
-        let narrow = token(&before).attenuated(&narrowing.caveats(Timestamp::from_seconds(1))).expect("no caveat that makes it useless");
+        let narrow = token(&before).attenuated(&limits.caveats(Timestamp::from_seconds(1))).expect("no caveat that makes it useless");
         for access in accesses.iter().filter(|access| access.is_allowed_by(&narrow)) {
-            prop_assert!(access.action.is_within(narrowing.actions.unwrap_or(Mask::ANY)), "{:?}", access);
-            prop_assert!(narrowing.organization.is_none_or(|id| access.organization == Some(id)), "{:?}", access);
-            prop_assert!(narrowing.lifetime.is_none_or(|lifetime| access.now <= 1 + lifetime.as_secs().cast_signed()), "{:?}", access);
-            if !narrowing.apps.is_empty() {
-                let elsewhere = || narrowing.elsewhere.is_some_and(|otherwise| access.action.is_within(otherwise));
-                prop_assert!(access.app.map_or_else(elsewhere, |app| narrowing.apps.contains(&app)), "{:?}", access);
+            prop_assert!(access.action.is_within(limits.actions.unwrap_or(Mask::ANY)), "{:?}", access);
+            prop_assert!(limits.organization.is_none_or(|id| access.organization == Some(id)), "{:?}", access);
+            prop_assert!(limits.lifetime.is_none_or(|lifetime| access.now <= 1 + lifetime.as_secs().cast_signed()), "{:?}", access);
+            if !limits.apps.is_empty() {
+                let elsewhere = || limits.elsewhere.is_some_and(|otherwise| access.action.is_within(otherwise));
+                prop_assert!(access.app.map_or_else(elsewhere, |app| limits.apps.contains(&app)), "{:?}", access);
             }
         }
     }

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::{
-    ApiToken,
+    ApiToken, MAX_TEXT,
     attenuate::CannotNarrow,
     bundle::{Bundle, Item},
     caveat::Caveat,
@@ -65,6 +65,32 @@ impl Assembly {
 }
 
 impl Bundle {
+    /// Every item, those macaroons that apply at `location` with `caveats` added and the others as they came in. Without caveats nothing
+    /// changes, whatever it is.
+    ///
+    /// # Errors
+    /// [`NotNarrowed`] says which item cannot be narrowed and why. A user token cannot: left beside a narrowed macaroon it would open
+    /// everything that was taken away.
+    pub fn narrowed(&self, location: &str, caveats: &[Caveat]) -> Result<ApiToken, NotNarrowed> {
+        let stays = |item: &Item| item.macaroon().is_some_and(|macaroon| macaroon.location() != location);
+        if !caveats.is_empty() && self.items().iter().all(stays) {
+            return Err(NotNarrowed::Nothing);
+        }
+        let (mut assembly, mut length) = (Assembly::new(), 0);
+        for (number, item) in (1..).zip(self.items()) {
+            if caveats.is_empty() || stays(item) {
+                assembly.keep(item);
+            } else {
+                assembly.narrow(item, caveats).map_err(|why| NotNarrowed::Item { number, why })?;
+            }
+            length += assembly.items.last().map_or(0, |item| item.len() + 1);
+            if length > MAX_TEXT {
+                return Err(NotNarrowed::TooLong);
+            }
+        }
+        assembly.finish().ok_or(NotNarrowed::Nothing)
+    }
+
     /// The permission token at `place` with `caveats` added, and the discharges it is used with: what can be handed out.
     ///
     /// Every other item stays behind, stale and duplicate discharges among them.
@@ -82,12 +108,31 @@ impl Bundle {
     }
 }
 
+/// Why a token text cannot be narrowed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotNarrowed {
+    /// One of its items cannot.
+    #[error("item {number}: {why}")]
+    Item {
+        /// Its place in the list, counted from 1.
+        number: usize,
+        /// Why not.
+        why: CannotNarrow,
+    },
+    /// No macaroon in it applies there.
+    #[error("no macaroon of the text is for that location, so that there is nothing to narrow")]
+    Nothing,
+    /// Nobody would read the result.
+    #[error("with these caveats it would have more than {MAX_TEXT} characters, which no token has")]
+    TooLong,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         time::Timestamp,
-        token::{AUTH_LOCATION, ItemKind, Mask, forge::Forge},
+        token::{AUTH_LOCATION, ItemKind, Mask, PERMISSION_LOCATION, forge::Forge},
     };
 
     #[test]
@@ -114,6 +159,48 @@ mod tests {
         let narrowed = selection.items()[0].macaroon().expect("a macaroon");
         assert!(narrowed.reads_only() && narrowed.is_signed_with(&[1; 32]));
         assert_eq!(selection.items()[1].text(), bundle.items()[5].text());
+    }
+
+    #[test]
+    fn what_is_at_the_location_is_narrowed_and_the_rest_stays() {
+        let forged = Forge::new([1; 32]).permission([1; 16]).third_party(AUTH_LOCATION).sign();
+        let open = forged.tickets[0].open_discharge([1; 16]).sign().macaroon.encode();
+        let closed = forged.tickets[0].discharge([2; 16]).sign().macaroon.encode();
+        let old = format!("fm1r_{}", &forged.macaroon.encode()[4..]);
+        let narrow = |text: &str, location: &str, caveats: &[Caveat]| {
+            let bundle = Bundle::parse(text).expect("items");
+            bundle.narrowed(location, caveats).map(|token| token.expose().to_owned())
+        };
+        let (read, again) = ([Caveat::Action(Mask::READ)], |text: &str| Bundle::parse(text).expect("items").items()[0].text().to_owned());
+        let narrowed = |text: &str| {
+            let bundle = Bundle::parse(text).expect("an item");
+            bundle.items()[0].attenuated(&read).expect("it can be narrowed").encode().to_string()
+        };
+
+        let all = format!("{old},{},{}", *open, *closed);
+        assert_eq!(narrow(&all, PERMISSION_LOCATION, &read), Ok(format!("{},{},{}", narrowed(&old), *open, *closed)));
+        assert_eq!(
+            narrow(&all, AUTH_LOCATION, &read),
+            Err(NotNarrowed::Item { number: 3, why: CannotNarrow::Finished }),
+            "the third is finished"
+        );
+        let two = format!("{old},{}", *open);
+        assert_eq!(narrow(&two, AUTH_LOCATION, &read), Ok(format!("{},{}", again(&old), narrowed(&open))));
+        assert_eq!(narrow(&two, "https://auth.fly.io", &read), Err(NotNarrowed::Nothing));
+
+        let with_user = format!("FlyV1 {all}, fo1_user");
+        assert_eq!(narrow(&with_user, PERMISSION_LOCATION, &read), Err(NotNarrowed::Item { number: 4, why: CannotNarrow::User }));
+        for location in [PERMISSION_LOCATION, AUTH_LOCATION, "nowhere"] {
+            assert_eq!(narrow(&with_user, location, &[]), Ok(format!("{all},fo1_user")), "nothing is added");
+        }
+    }
+
+    #[test]
+    fn what_would_become_too_long_is_refused() {
+        let token = Forge::new([1; 32]).permission([1; 16]).sign().macaroon.encode();
+        let long = [Caveat::FromMachineSource("x".repeat(MAX_TEXT).into())];
+        let bundle = Bundle::parse(&token).expect("one item");
+        assert_eq!(bundle.narrowed(PERMISSION_LOCATION, &long).err(), Some(NotNarrowed::TooLong));
     }
 
     #[test]

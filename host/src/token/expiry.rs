@@ -144,6 +144,11 @@ impl Bundle {
         Ok(usable)
     }
 
+    /// The discharge that a verifier looks at for `third_party` if the bundle is sent as it is: the first that answers its ticket.
+    pub fn discharge_for(&self, third_party: &ThirdParty) -> Option<&Macaroon> {
+        self.matching(third_party).next().map(|(_, discharge)| discharge)
+    }
+
     /// The discharges for a ticket, in order. One that asks for a discharge itself is none: verifiers do not nest them.
     ///
     /// Whether one that is bound to a parent is bound to this very token cannot be told: that takes signatures from the

@@ -17,10 +17,10 @@ mod expiry;
 mod fingerprint;
 pub mod forge;
 mod id;
+mod limits;
 mod macaroon;
 mod mask;
 mod msgpack;
-mod narrowing;
 mod resources;
 mod scope;
 mod text;
@@ -39,7 +39,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::text::items as text_items;
 pub use self::{
-    assembly::Assembly,
+    assembly::{Assembly, NotNarrowed},
     attenuate::CannotNarrow,
     bundle::{Bundle, Item, ItemKind},
     caveat::{Caveat, Command, FlySrc, IfPresent, ThirdParty, UnknownCaveat},
@@ -47,9 +47,9 @@ pub use self::{
     expiry::{CLOCK_SKEW, Location, Missed, Unusable, Usable, Window},
     fingerprint::{Fingerprint, FingerprintKey, NotAFingerprint},
     id::TokenId,
+    limits::Limits,
     macaroon::{AUTH_LOCATION, Macaroon, NEW_AUTH_LOCATION, PERMISSION_LOCATION},
     mask::{Mask, UnknownAction},
-    narrowing::Narrowing,
     resources::ResourceSet,
     scope::{AppLimit, ScopeError},
     text::Scheme,

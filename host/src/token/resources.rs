@@ -22,7 +22,7 @@ impl<Id: Ord + Default> ResourceSet<Id> {
     }
 
     /// The ids and their actions, ascending.
-    pub fn iter(&self) -> impl Iterator<Item = (&Id, Mask)> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Id, Mask)> {
         self.entries.iter().map(|(id, mask)| (id, *mask))
     }
 

@@ -1,4 +1,4 @@
-//! What people ask for when they narrow a token, as caveats.
+//! Limits that people put on a token, as caveats.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 
 /// Limits to put on a token. What is not given is left as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Narrowing {
+pub struct Limits {
     /// Only these actions.
     pub actions: Option<Mask>,
     /// Only this organisation, by its internal number.
@@ -25,7 +25,7 @@ pub struct Narrowing {
     pub lifetime: Option<Duration>,
 }
 
-impl Narrowing {
+impl Limits {
     /// The caveats, the widest thing first: organisation, apps, actions, time.
     pub fn caveats(&self, now: Timestamp) -> Vec<Caveat> {
         let mask = self.actions.unwrap_or(Mask::ALL);
@@ -65,31 +65,31 @@ mod tests {
         let now = Timestamp::from_millis(1_000_000_999);
         let apps = |mask| Caveat::Apps(ResourceSet::new([(7, mask), (8, mask)]));
         let read_write = Mask::READ | Mask::WRITE;
-        for (narrowing, caveats) in [
-            (Narrowing::default(), vec![]),
-            (Narrowing { actions: Some(Mask::READ), ..Narrowing::default() }, vec![Caveat::Action(Mask::READ)]),
-            (Narrowing { organization: Some(1), ..Narrowing::default() }, vec![Caveat::Organization { id: 1, mask: Mask::ALL }]),
-            (Narrowing { apps: [8, 7].into(), ..Narrowing::default() }, vec![apps(Mask::ALL)]),
+        for (limits, caveats) in [
+            (Limits::default(), vec![]),
+            (Limits { actions: Some(Mask::READ), ..Limits::default() }, vec![Caveat::Action(Mask::READ)]),
+            (Limits { organization: Some(1), ..Limits::default() }, vec![Caveat::Organization { id: 1, mask: Mask::ALL }]),
+            (Limits { apps: [8, 7].into(), ..Limits::default() }, vec![apps(Mask::ALL)]),
             (
-                Narrowing { apps: [7, 8].into(), elsewhere: Some(Mask::READ), actions: Some(read_write), ..Narrowing::default() },
+                Limits { apps: [7, 8].into(), elsewhere: Some(Mask::READ), actions: Some(read_write), ..Limits::default() },
                 vec![
                     Caveat::IfPresent(Box::new(IfPresent { caveats: vec![apps(read_write)], otherwise: Mask::READ })),
                     Caveat::Action(read_write),
                 ],
             ),
             (
-                Narrowing { lifetime: Some(Duration::from_mins(10)), ..Narrowing::default() },
+                Limits { lifetime: Some(Duration::from_mins(10)), ..Limits::default() },
                 vec![Caveat::ValidityWindow { not_before: 999_940, not_after: 1_000_600 }],
             ),
         ] {
-            assert_eq!(narrowing.caveats(now), caveats);
+            assert_eq!(limits.caveats(now), caveats);
         }
     }
 
     #[test]
     fn a_lifetime_past_every_calendar_does_not_wrap() {
-        let narrowing = Narrowing { lifetime: Some(Duration::MAX), ..Narrowing::default() };
-        let Caveat::ValidityWindow { not_before, not_after } = narrowing.caveats(Timestamp::from_seconds(10)).remove(0) else { panic!() };
+        let limits = Limits { lifetime: Some(Duration::MAX), ..Limits::default() };
+        let Caveat::ValidityWindow { not_before, not_after } = limits.caveats(Timestamp::from_seconds(10)).remove(0) else { panic!() };
         assert!(not_before == 0 && not_after > 1 << 50);
     }
 }
