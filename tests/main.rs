@@ -17,6 +17,7 @@ mod commands;
 mod damage;
 mod delivery;
 mod disks;
+mod doctor;
 mod durability;
 mod fly;
 mod flyctl;

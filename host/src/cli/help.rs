@@ -99,6 +99,13 @@ Examples:
   flytoken minted
   flytoken minted --json | jq -r '.mints[] | select(.cached | not) | .name'";
 
+pub(super) const DOCTOR: &str = "\
+Changes nothing. Exit code 7 if something is broken; what may only need a look counts as well.
+
+Examples:
+  flytoken doctor
+  flytoken doctor --json | jq -r '.checks[] | select(.state == \"fail\") | .command'";
+
 pub(super) const INSPECT: &str = "\
 The token is read from a hidden prompt, or from stdin; nobody is asked, and nothing secret is shown.
 Only Fly can tell whether a signature is good. Exit code 7 if the text cannot be read.

@@ -104,6 +104,9 @@ pub enum Command {
     /// Show every token that was minted, and the budget of mints
     #[command(after_help = help::MINTED)]
     Minted(Minted),
+    /// Say what is wrong, and the command that mends it
+    #[command(after_help = help::DOCTOR)]
+    Doctor(Doctor),
     /// Show what a token says about itself, and whether it can be used
     #[command(after_help = help::INSPECT)]
     Inspect(Inspect),
@@ -315,6 +318,14 @@ pub struct Minted {
     pub json: bool,
 }
 
+/// `flytoken doctor`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct Doctor {
+    /// Print JSON: checks with name, state, text, command
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `flytoken inspect`.
 #[derive(Debug, PartialEq, Eq, Args)]
 pub struct Inspect {
@@ -426,6 +437,7 @@ impl Command {
             | Self::Explain(Explain { json, .. })
             | Self::Status(Status { json })
             | Self::Minted(Minted { json })
+            | Self::Doctor(Doctor { json })
             | Self::Inspect(Inspect { json, .. })
             | Self::Config(Config {
                 action: ConfigAction::Path(Json { json }) | ConfigAction::Show(Json { json }) | ConfigAction::Check(Json { json }),

@@ -23,6 +23,10 @@ pub mod supervisor;
 mod template;
 mod values;
 
+use std::path::PathBuf;
+
+use crate::system::Environment;
+
 pub use commands::{Before, Commands, Invocation, Permit};
 pub use grant::{CommandGrant, EnvValue, SecretName, granted};
 pub use outcome::{Failure, Output};
@@ -30,3 +34,11 @@ pub use scratch::place as scratch_place;
 pub use supervisor::SUPERVISE;
 pub use template::{Argument, BadTemplate, Placeholder};
 pub use values::{CannotFill, Values};
+
+/// Where a program is that a source may be granted to run, looked for as at each run.
+///
+/// # Errors
+/// [`Failure::NotFound`] if no place has it, [`Failure::Failed`] if the first that is found may be changed by others.
+pub fn locate(environment: &Environment, program: &str) -> Result<PathBuf, Failure> {
+    program::Places::from(environment).find(program).map(|program| program.found)
+}

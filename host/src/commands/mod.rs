@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod delivery;
 mod demo;
+mod doctor;
 mod env;
 mod exec;
 mod explain;
@@ -90,6 +91,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Stopped> {
         Command::Explain(explain) => explain::run(&explain, context),
         Command::Status(status) => status::run(&status, context),
         Command::Minted(minted) => minted::run(&minted, context),
+        Command::Doctor(doctor) => return Ok(doctor::run(&doctor, context)?),
         Command::Inspect(inspect) => return Ok(inspect::run(&inspect, context)?),
         Command::Attenuate(attenuate) => attenuate::run(&attenuate, context),
         Command::Agent => agent::run(context),

@@ -1,0 +1,121 @@
+//! `flytoken doctor`: what is wrong, and the command that mends it. Never a token.
+
+mod agent;
+mod check;
+mod key;
+mod login;
+mod program;
+mod variables;
+
+use std::process::ExitCode;
+
+use self::check::{Check, Report, State};
+use super::Context;
+use crate::{
+    cli::Doctor,
+    config::{self, Loaded},
+    output::{Paint, Table},
+    plain,
+    protocol::{Failure, FailureCode},
+};
+
+pub(super) fn run(doctor: &Doctor, context: &Context) -> Result<ExitCode, Failure> {
+    let report = Report { checks: checks(context) };
+    if doctor.json {
+        context.output.print_json(&report)?;
+    } else {
+        context.output.print(&text(&report, context.output.paint()))?;
+    }
+    let is_sound = report.count(State::Fail) == 0;
+    Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::from(FailureCode::Misconfigured as u8) })
+}
+
+fn checks(context: &Context) -> Vec<Check> {
+    let layers = context.paths.layers(rustix::process::getuid().as_raw());
+    let loaded = config::load(&layers);
+    let running = agent::ask(context);
+    let mut checks = login::checks(context);
+    checks.extend(variables::checks(context));
+    checks.push(program::check(&context.environment));
+    checks.push(agent::check(context, &running));
+    checks.push(key::check(context, loaded.as_ref().ok().and_then(|loaded| loaded.config.key)));
+    checks.push(match &loaded {
+        Ok(loaded) => configuration(loaded),
+        Err(errors) => {
+            let text = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            Check::fail("config", text).mended_by("flytoken config check")
+        }
+    });
+    checks
+}
+
+fn configuration(loaded: &Loaded) -> Check {
+    let files: Vec<_> = loaded.files.iter().filter(|file| file.exists()).map(|file| file.display().to_string()).collect();
+    Check::ok("config", if files.is_empty() { "the built-in defaults are in force".into() } else { files.join(", ") })
+}
+
+/// ```text
+/// ok    login  present from /home/ada/.fly/config.yml
+/// fail  fly    nowhere to be found
+///              run `curl -L https://fly.io/install.sh | sh`
+///
+/// 1 failure, no warnings
+/// ```
+fn text(report: &Report, paint: Paint) -> String {
+    let mut table = Table::new(paint, []);
+    for Check { name, state, text, command } in &report.checks {
+        let state = match state {
+            State::Ok => paint.good("ok"),
+            State::Warn => paint.fair("warn"),
+            State::Fail => paint.bad("fail"),
+        };
+        table.row([state, (*name).into(), plain::whole_line(&plain::masked(text))]);
+        if let Some(command) = command {
+            table.row([String::new(), String::new(), format!("run `{}`", paint.strong(plain::line(command)))]);
+        }
+    }
+    let number = |state, one: &str| match report.count(state) {
+        0 => format!("no {one}s"),
+        1 => format!("1 {one}"),
+        several => format!("{several} {one}s"),
+    };
+    format!("{}\n{}, {}\n", table.lines(), number(State::Fail, "failure"), number(State::Warn, "warning"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        Report {
+            checks: vec![
+                Check::ok("login", "present"),
+                Check::warn("discharge", "it has expired").mended_by("fly auth whoami"),
+                Check::fail("agent", "\u{1b}[2J says fm2_AAAA"),
+            ],
+        }
+    }
+
+    #[test]
+    fn every_check_has_its_line_and_its_command() {
+        let expected = "\
+ok    login      present
+warn  discharge  it has expired
+                 run `fly auth whoami`
+fail  agent      \\u{1b}[2J says fm2_…
+
+1 failure, 1 warning
+";
+        assert_eq!(text(&report(), Paint::new(false)), expected);
+    }
+
+    #[test]
+    fn the_keys_for_machines_are_a_contract() {
+        let expected = serde_json::json!({ "checks": [
+            { "name": "login", "state": "ok", "text": "present", "command": null },
+            { "name": "discharge", "state": "warn", "text": "it has expired", "command": "fly auth whoami" },
+            { "name": "agent", "state": "fail", "text": "\u{1b}[2J says fm2_AAAA", "command": null },
+        ] });
+        assert_eq!(serde_json::to_value(report()).unwrap(), expected);
+    }
+}

@@ -1,0 +1,242 @@
+//! `doctor`: what is wrong, and the command that mends it.
+
+use std::{fs, time::Duration};
+
+use flytoken::{
+    system::{Clock, Environment, SystemClock},
+    time::Timestamp,
+    token::{AUTH_LOCATION, Caveat},
+};
+use serde_json::Value;
+
+use crate::harness::{Home, canary, discharged, minted, organization, user_token};
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// Every check of a home, which leads to this exit code.
+fn checks(home: &Home, exit: i32) -> Vec<Value> {
+    let ran = home.run(&["doctor", "--json"]);
+    assert_eq!(ran.ends_with(exit), "");
+    canary::assert_clean("what doctor says", ran.stdout.as_bytes());
+    let checks = ran.json()["checks"].take();
+    let checks = checks.as_array().unwrap().clone();
+    for check in &checks {
+        let mut keys: Vec<_> = check.as_object().unwrap().keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, ["command", "name", "state", "text"], "{check}");
+        assert!(["ok", "warn", "fail"].contains(&check["state"].as_str().unwrap()), "{check}");
+    }
+    checks
+}
+
+/// State, text and command of the one check of this name.
+fn only<'a>(checks: &'a [Value], name: &str) -> (&'a str, &'a str, Option<&'a str>) {
+    let mut found = checks.iter().filter(|check| check["name"] == name);
+    let (Some(check), None) = (found.next(), found.next()) else { panic!("not one {name}: {checks:?}") };
+    (check["state"].as_str().unwrap(), check["text"].as_str().unwrap(), check["command"].as_str())
+}
+
+fn ago(duration: Duration) -> String {
+    let then = SystemClock::new(&Environment::default()).now().before(duration);
+    jiff::Timestamp::from_second(then.seconds().try_into().unwrap()).unwrap().to_string()
+}
+
+/// A home in which somebody logged in so long ago.
+fn logged_in(token: &str, since: Duration) -> Home {
+    let home = Home::new();
+    home.install_fly();
+    home.write_login(&format!("access_token: {token}\nlast_login: {}\n", ago(since)));
+    home
+}
+
+#[test]
+fn a_home_without_a_login_fails_and_says_how_to_log_in() {
+    let home = Home::new();
+    let checks = checks(&home, 7);
+    let (state, text, command) = only(&checks, "login");
+    assert!(state == "fail" && text.contains(".fly/config.yml"), "{text}");
+    assert_eq!(command, Some("fly auth login"));
+    assert_eq!(only(&checks, "variables").0, "ok");
+    assert_eq!(only(&checks, "config").1, "the built-in defaults are in force");
+    assert_eq!(only(&checks, "key").0, "ok");
+    assert_eq!((only(&checks, "agent").0, only(&checks, "agent").2), ("warn", Some("flytoken agent")));
+    assert!(!home.path(".local").exists(), "looking makes nothing");
+}
+
+#[test]
+fn a_login_is_told_by_organisation_with_its_discharges() {
+    let end = |checks: &[Value], name: &str, what: &str| {
+        let found = checks.iter().find(|check| check["name"] == name && check["text"].as_str().unwrap().contains(what));
+        let check = found.unwrap_or_else(|| panic!("no {name} with {what}: {checks:?}"));
+        (
+            check["state"].as_str().unwrap().to_owned(),
+            check["text"].as_str().unwrap().to_owned(),
+            check["command"].as_str().map(str::to_owned),
+        )
+    };
+    let stale = discharged(organization(22), Duration::from_secs(0)).replace(',', " ,");
+    let bundle = format!(
+        "{},{},{},{}",
+        discharged(organization(11), DAY),
+        stale,
+        *organization(33).third_party(AUTH_LOCATION).sign().macaroon.encode(),
+        user_token()
+    );
+    let home = logged_in(&bundle, DAY);
+    home.set_clock(5);
+    let checks = checks(&home, 0);
+    let (state, text, _) = only(&checks, "login");
+    assert!(state == "ok" && text.contains("3 permission tokens, 2 discharges, 1 user token"), "{text}");
+
+    let (state, text, command) = end(&checks, "organization", "organisation 11");
+    assert!(state == "ok" && text.contains("usable until ") && command.is_none(), "{text}");
+    let (state, text, command) = end(&checks, "discharge", "organisation 11");
+    assert!(state == "ok" && text.contains("from https://auth.fly.io, until ") && command.is_none(), "{text}");
+
+    let (state, text, command) = end(&checks, "organization", "organisation 22");
+    assert!(state == "warn" && text.contains("cannot be used: its discharge from https://auth.fly.io has expired: "), "{text}");
+    assert_eq!(command.as_deref(), Some("fly auth whoami"));
+    let (state, text, command) = end(&checks, "discharge", "organisation 22");
+    assert!(state == "warn" && text.contains("expired "), "{text}");
+    assert_eq!(command.as_deref(), Some("fly auth whoami"));
+
+    let (state, text, command) = end(&checks, "discharge", "organisation 33");
+    assert!(state == "warn" && text.contains("none from https://api.fly.io/aaa/v1"), "{text}");
+    assert_eq!(command.as_deref(), Some("fly auth whoami"));
+}
+
+#[test]
+fn flyctl_takes_a_login_for_thirty_days() {
+    let day = |days: u64| Duration::from_hours(24 * days);
+    for (since, expected, exit) in [(day(1), "ok", 0), (day(28), "warn", 0), (day(31), "fail", 7)] {
+        let home = logged_in(&user_token(), since);
+        let checks = checks(&home, exit);
+        let (state, text, command) = only(&checks, "login-age");
+        assert_eq!((state, command), (expected, (expected != "ok").then_some("fly auth login")), "{text}");
+        assert!(text.contains("30 days"), "{text}");
+    }
+    let home = Home::new();
+    home.write_login(&format!("access_token: {}\n", user_token()));
+    let checks = checks(&home, 7);
+    assert_eq!(only(&checks, "login-age").0, "fail", "flyctl takes no login of unknown age");
+}
+
+#[test]
+fn a_login_that_cannot_be_used_at_all_fails() {
+    let whole = minted(123, DAY);
+    let cut = &whole[..100];
+    let discharge = whole.split_once(',').unwrap().1;
+    for (token, expected) in
+        [(cut, "item 1: cut off at byte 72"), (discharge, "it holds no permission token"), ("hunter2", "item 1: not a Fly token")]
+    {
+        let home = logged_in(token, DAY);
+        let checks = checks(&home, 7);
+        let (state, text, command) = only(&checks, "login");
+        assert!(state == "fail" && text.contains(expected) && command == Some("fly auth login"), "{text}");
+    }
+    let home = Home::new();
+    home.write_login("access_token: [\n");
+    let checks = checks(&home, 7);
+    assert!(only(&checks, "login").1.contains("line "), "{checks:?}");
+}
+
+#[test]
+fn variables_that_go_before_the_login_are_named_with_how_to_be_rid_of_them() {
+    let mut home = logged_in(&user_token(), DAY);
+    for name in ["FLY_ACCESS_TOKEN", "FLY_API_TOKEN", "FLY_AUTH_TOKEN"] {
+        home.set(name, &user_token());
+    }
+    home.set("FLY_API_BASE_URL", "http://127.0.0.1:1");
+    let checks = checks(&home, 0);
+    assert!(only(&checks, "login").1.starts_with("FLY_ACCESS_TOKEN holds "), "{checks:?}");
+    let named: Vec<_> = checks.iter().filter(|check| check["name"] == "variables").collect();
+    let commands: Vec<_> = named.iter().map(|check| check["command"].as_str().unwrap()).collect();
+    assert_eq!(commands, ["unset FLY_ACCESS_TOKEN", "unset FLY_API_TOKEN", "unset FLY_AUTH_TOKEN", "unset FLY_API_BASE_URL"]);
+    assert!(named.iter().all(|check| check["state"] == "warn"), "{named:?}");
+}
+
+#[test]
+fn a_variable_is_the_login_where_there_is_no_other() {
+    let mut home = Home::new();
+    home.set("FLY_API_TOKEN", &minted(123, DAY));
+    let checks = checks(&home, 0);
+    let (state, text, _) = only(&checks, "login");
+    assert!(state == "ok" && text.starts_with("FLY_API_TOKEN holds 1 permission token"), "{text}");
+    assert_eq!(only(&checks, "variables").0, "ok");
+    assert!(!checks.iter().any(|check| check["name"] == "login-age"), "only a file's login has an age");
+}
+
+#[test]
+fn flyctl_is_found_where_commands_find_it() {
+    let home = logged_in(&user_token(), DAY);
+    let found = home.outside("bin/fly");
+    assert_eq!(only(&checks(&home, 0), "fly"), ("ok", found.to_str().unwrap(), None));
+    fs::set_permissions(&found, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let checks = checks(&home, 7);
+    let (state, text, _) = only(&checks, "fly");
+    assert!(state == "fail" && text.contains("chmod go-w"), "{text}");
+}
+
+#[test]
+fn the_agent_is_asked_how_it_is() {
+    let home = logged_in(&user_token(), DAY);
+    let agent = home.agent();
+    let all = checks(&home, 0);
+    let (state, text, _) = only(&all, "agent");
+    assert!(state == "ok" && text.contains(&format!("process {} runs", agent.pid())), "{text}");
+    assert_eq!(only(&all, "key").0, "warn");
+
+    home.configure("version: 1\nchian: strict\n");
+    crate::harness::eventually("the agent to see it", || {
+        let text = home.run(&["status", "--json"]).json()["config"]["problem"].clone();
+        text.is_string().then_some(())
+    });
+    let all = checks(&home, 7);
+    let (state, text, _) = only(&all, "agent");
+    assert!(state == "fail" && text.contains("its configuration is not the newest"), "{text}");
+    let (state, text, command) = only(&all, "config");
+    assert!(state == "fail" && text.contains("config.yaml:2:1"), "{text}");
+    assert_eq!(command, Some("flytoken config check"));
+    agent.stop();
+
+    let run = home.run(&["--agent", "never", "doctor", "--json"]).json();
+    assert_eq!(only(run["checks"].as_array().unwrap(), "agent").0, "ok", "nobody asked for it");
+    let ran = home.run(&["--agent", "require", "doctor", "--json"]);
+    ran.ends_with(7);
+    assert_eq!(only(ran.json()["checks"].as_array().unwrap(), "agent").0, "fail");
+}
+
+#[test]
+fn a_key_file_is_called_what_it_is() {
+    let home = logged_in(&user_token(), DAY);
+    home.run_with(&["set", "web"], &minted(123, DAY)).ends_with(0);
+    let all = checks(&home, 0);
+    let (state, text, _) = only(&all, "key");
+    assert!(state == "warn" && text.contains("a file beside the databases"), "{text}");
+    fs::write(home.path(".local/state/flytoken/key"), "no key\n").unwrap();
+    assert_eq!(only(&checks(&home, 7), "key").0, "fail");
+}
+
+#[test]
+fn people_see_a_line_for_each_check_and_the_command_below_it() {
+    let home = Home::new();
+    let ran = home.run(&["doctor"]);
+    assert_eq!(ran.ends_with(7), "");
+    let lines: Vec<_> = ran.stdout.lines().collect();
+    let login = lines.iter().position(|line| line.starts_with("fail  login ")).unwrap_or_else(|| panic!("{}", ran.stdout));
+    assert_eq!(lines[login + 1].trim_start(), "run `fly auth login`");
+    assert!(lines.last().unwrap().starts_with("1 failure, "), "{}", ran.stdout);
+}
+
+#[test]
+fn a_permission_token_that_ended_is_told_with_what_brings_a_new_one() {
+    let ended = organization(11).caveat(Caveat::ValidityWindow { not_before: 0, not_after: 1_000 }).sign().macaroon.encode().to_string();
+    assert!(Timestamp::from_seconds(1_000) < SystemClock::new(&Environment::default()).now());
+    for (bundle, expected) in [(ended.clone(), "fly auth login"), (format!("{ended},{}", user_token()), "fly auth whoami")] {
+        let home = logged_in(&bundle, DAY);
+        let all = checks(&home, 0);
+        let (state, text, command) = only(&all, "organization");
+        assert!(state == "warn" && text.contains("it has expired"), "{text}");
+        assert_eq!(command, Some(expected));
+    }
+}
