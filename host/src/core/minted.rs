@@ -5,17 +5,20 @@ use std::{collections::HashSet, sync::Arc};
 use tokio::task::spawn_blocking;
 
 use super::{Core, storage_failed};
-use crate::protocol::{Failure, MintReport, Reply};
+use crate::{
+    protocol::{Failure, MintReport, Reply},
+    store::StoreError,
+};
 
 impl Core {
     /// Every mint of the ledger. In a command without an agent nothing is cached.
     pub(super) async fn minted(&self) -> Result<Reply, Failure> {
         let resolver = Arc::clone(&self.inner.resolver);
-        let read = spawn_blocking(move || Ok((resolver.mints.all()?, resolver.mints.charged()?))).await;
-        let (mints, charged) = match read {
-            Ok(read) => read.map_err(|error: crate::store::StoreError| storage_failed("the ledger cannot be read", &error))?,
-            Err(error) => return Err(storage_failed("the ledger cannot be read", &error)),
-        };
+        let read = spawn_blocking(move || Ok::<_, StoreError>((resolver.mints.all()?, resolver.mints.charged()?)));
+        let (mints, charged) = read
+            .await
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+            .map_err(|error| storage_failed("the ledger cannot be read", &error))?;
         let cached: HashSet<String> = self.inner.resolver.cache.all().iter().filter_map(|(_, cached)| cached.lease.id.clone()).collect();
         let report = |(name, mint): (String, crate::mints::Mint)| MintReport {
             cached: cached.contains(&name),
