@@ -78,11 +78,12 @@ impl Fly {
         super::eventually("fly", || (self.calls().len() >= times).then_some(()));
     }
 
-    /// The processes whose numbers the script wrote to files `pid…`; each has a whole line.
+    /// The processes whose numbers the script wrote to files `pid…`. One that is being written, and so has no whole line, does not count.
     pub(crate) fn pids(&self) -> Vec<u32> {
-        let entries = fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let texts = entries.filter(|name| name.starts_with("pid")).map(|name| fs::read_to_string(self.folder.join(name)).unwrap());
-        texts.map(|text| text.trim().parse().unwrap()).collect()
+        let names = fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let noted = names.filter(|name| name.starts_with("pid") && !name.ends_with(".new"));
+        let texts = noted.map(|name| fs::read_to_string(self.folder.join(name)).unwrap());
+        texts.filter_map(|text| text.strip_suffix('\n').map(|line| line.parse().unwrap())).collect()
     }
 
     /// The arguments of every call so far.
