@@ -14,6 +14,8 @@ mod apps;
 mod attenuate;
 mod ci;
 mod commands;
+mod config;
+mod config_mistakes;
 mod damage;
 mod delivery;
 mod disks;

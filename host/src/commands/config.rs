@@ -30,7 +30,7 @@ fn path(context: &Context, json: bool) -> Result<(), Failure> {
 }
 
 fn check(context: &Context, layers: &Layers, json: bool) -> Result<(), Failure> {
-    let files: Vec<String> = loaded(layers)?.files.iter().filter(|file| file.exists()).map(|file| file.display().to_string()).collect();
+    let files: Vec<String> = loaded(layers)?.read.iter().map(|file| file.display().to_string()).collect();
     if json {
         return context.output.print_json(&Checked { files: &files });
     }
@@ -41,15 +41,7 @@ fn check(context: &Context, layers: &Layers, json: bool) -> Result<(), Failure> 
 /// The configuration in force, or everything that is wrong, one line each.
 fn loaded(layers: &Layers) -> Result<Loaded, Failure> {
     load(layers).map_err(|errors| {
-        let mut message = "the configuration does not hold:".to_owned();
-        for error in &errors {
-            message.push('\n');
-            message.push_str(&error.to_string());
-            if let Some(suggestion) = error.suggestion() {
-                message.push_str("; ");
-                message.push_str(&suggestion);
-            }
-        }
+        let message = format!("the configuration does not hold:\n{errors}");
         failure(FailureCode::Misconfigured, message, "mend it, then run `flytoken config check`; a running agent goes on with what it has")
     })
 }

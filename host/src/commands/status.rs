@@ -78,7 +78,7 @@ fn facts(status: &Status, paint: Paint, moments: &Moments) -> Table {
 }
 
 fn problem(facts: &mut Table, paint: Paint, problem: Option<&str>) {
-    if let Some(problem) = problem {
+    for problem in problem.into_iter().flat_map(str::lines) {
         facts.fact("", format!("{} {}", paint.bad("problem:"), plain::line(problem)));
     }
 }
@@ -87,7 +87,8 @@ fn sources(status: &Status, paint: Paint) -> Table {
     let mut table = Table::new(paint, ["SOURCE", "COMPONENT", "CALLS", "FAILURES", "STATE"]);
     for source in &status.sources {
         let state = match (&source.problem, &source.sha256) {
-            (Some(problem), _) => paint.bad(plain::line(problem)),
+            (Some(problem), Some(_)) => paint.bad(format!("the one before serves: {}", plain::line(problem))),
+            (Some(problem), None) => paint.bad(format!("not loaded: {}", plain::line(problem))),
             (None, Some(_)) if source.open_until.is_some() => paint.bad("broke, and rests".to_owned()),
             (None, Some(_)) => paint.good("loaded"),
             (None, None) => paint.fair("not loaded"),

@@ -24,6 +24,8 @@ pub struct Loaded {
     pub config: Arc<Config>,
     /// Every file that has its place in the order, existing or not.
     pub files: Vec<PathBuf>,
+    /// The files that were read.
+    pub read: Vec<PathBuf>,
     /// Where each value comes from.
     pub origins: Origins,
     /// What is in force in the form of a file, what follows from other values filled in.
@@ -38,6 +40,7 @@ pub struct Loaded {
 pub fn load(layers: &Layers) -> Result<Loaded, ConfigErrors> {
     let (mut origins, mut merged) = (Origins::default(), Value::Null);
     let (files, mut errors) = layers.files();
+    let mut read = Vec::new();
     let mut lay = |document: Document| -> Result<(), ConfigError> {
         let layer = parse(&document)?;
         let name = document.name.clone();
@@ -47,6 +50,7 @@ pub fn load(layers: &Layers) -> Result<Loaded, ConfigErrors> {
     for (path, required) in &files {
         let laid = layers.read(path).and_then(|text| match text {
             Some(text) => {
+                read.push(path.clone());
                 let folder = Some(path.parent().unwrap_or(Path::new("")).to_owned());
                 lay(Document { name: layers.name(path), folder, text })
             }
@@ -59,6 +63,7 @@ pub fn load(layers: &Layers) -> Result<Loaded, ConfigErrors> {
     finish(&origins, merged, layers.home.as_deref()).map(|(config, effective)| Loaded {
         config: Arc::new(config),
         files: files.into_iter().map(|(path, _)| path).collect(),
+        read,
         origins,
         effective,
     })

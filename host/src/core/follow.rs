@@ -45,7 +45,7 @@ pub(super) async fn configuration(inner: Weak<Inner>, layers: Layers, loaded: Lo
         match read {
             Ok(Ok(loaded)) => {
                 apply(&inner, &loaded).await;
-                *lock(&inner.configuration) = ConfigurationFacts { files: loaded.files.clone(), problem: None };
+                *lock(&inner.configuration) = ConfigurationFacts { files: loaded.read.clone(), problem: None };
                 changes.follow(places(&layers, &loaded));
             }
             Ok(Err(error)) => {

@@ -127,7 +127,7 @@ impl Core {
             defect: Defect::new(&environment),
             one_shot: mode == Mode::OneShot,
         });
-        let configuration = ConfigurationFacts { files: loaded.files.clone(), problem: None };
+        let configuration = ConfigurationFacts { files: loaded.read.clone(), problem: None };
         let core = Self {
             inner: Arc::new(Inner {
                 owners: Owners::new(Arc::clone(&resolver), cache, clock),
