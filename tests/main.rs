@@ -15,6 +15,7 @@ mod attenuate;
 mod ci;
 mod commands;
 mod config;
+mod config_changes;
 mod config_mistakes;
 mod damage;
 mod delivery;

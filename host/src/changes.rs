@@ -3,7 +3,7 @@
 //! File events only say when to look sooner than the clock does; whether something changed is told by the files themselves.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -20,7 +20,7 @@ use tokio::{
 /// Some files and folders, as they were at the last look.
 pub struct Changes {
     places: Places,
-    seen: Vec<(PathBuf, Option<Mark>)>,
+    seen: Seen,
     wake: Arc<Notify>,
     /// None if the system gives no events: looking by the clock must do then.
     watcher: Option<RecommendedWatcher>,
@@ -35,6 +35,9 @@ pub struct Places {
     /// Folders whose YAML files all count.
     pub folders: Vec<PathBuf>,
 }
+
+/// What a look at all files saw; nothing where there is no file.
+type Seen = BTreeMap<PathBuf, Option<Mark>>;
 
 /// Tells one content of a file from another without reading it: device, inode, size, and the times of the last change in nanoseconds.
 type Mark = (u64, u64, u64, i128, i128);
@@ -56,10 +59,23 @@ impl Changes {
         changes
     }
 
-    /// Goes on with other places. What is there now was read already.
+    /// Goes on with other places. What the last look saw stays what a change is told by: it may be older than what was read since, never
+    /// newer. Files named for the first time are looked at now, so they have to be read after this.
     pub fn follow(&mut self, places: Places) {
         self.places = places;
         self.arm();
+        let before = std::mem::take(&mut self.seen);
+        // A YAML file that is new in its folder may have come after the folder was read: not seen yet.
+        let is_new_in_folder =
+            |path: &Path| is_yaml(path) && path.parent().is_some_and(|parent| self.places.folders.iter().any(|folder| folder == parent));
+        let now = look(&self.places).into_iter();
+        self.seen = now
+            .filter_map(|(path, mark)| match before.get(&path) {
+                Some(seen) => Some((path, *seen)),
+                None if is_new_in_folder(&path) && mark.is_some() => None,
+                None => Some((path, mark)),
+            })
+            .collect();
     }
 
     /// Waits for a change; returns once a burst of them is over.
@@ -98,12 +114,15 @@ impl Changes {
     }
 }
 
-fn look(places: &Places) -> Vec<(PathBuf, Option<Mark>)> {
+fn look(places: &Places) -> Seen {
     let listed =
         places.folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().filter_map(|entry| Some(entry.ok()?.path()));
-    let yaml = listed.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
-    let paths: BTreeSet<PathBuf> = places.files.iter().cloned().chain(yaml).collect();
-    paths.into_iter().map(|path| (mark(&path), path)).map(|(mark, path)| (path, mark)).collect()
+    let yaml = listed.filter(|path| is_yaml(path));
+    places.files.iter().cloned().chain(yaml).map(|path| (mark(&path), path)).map(|(mark, path)| (path, mark)).collect()
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml")
 }
 
 fn mark(path: &Path) -> Option<Mark> {
@@ -139,5 +158,38 @@ mod tests {
         timeout(Duration::from_secs(10), changes.wait(Duration::from_millis(20))).await.unwrap();
         fs::write(home.path().join("config.yaml"), "").unwrap();
         timeout(Duration::from_secs(10), changes.wait(Duration::from_millis(20))).await.unwrap();
+    }
+    /// Whether a change is told within a moment.
+    async fn is_told(changes: &mut Changes) -> bool {
+        timeout(Duration::from_millis(500), changes.wait(Duration::from_millis(20))).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn what_changes_between_the_first_look_and_other_places_is_told() {
+        let home = tempfile::tempdir().unwrap();
+        let (folder, file, component) = (home.path().to_owned(), home.path().join("config.yaml"), home.path().join("corp.wasm"));
+        let folders = || vec![home.path().to_owned()];
+        fs::write(&file, "one").unwrap();
+        fs::write(&component, "one").unwrap();
+        let others = || Places { files: vec![file.clone(), component.clone()], folders: folders() };
+
+        let mut changes = Changes::of(Places { files: Vec::new(), folders: folders() });
+        changes.follow(others());
+        assert!(!is_told(&mut changes).await, "nothing changed");
+        fs::write(&component, "another").unwrap();
+        assert!(is_told(&mut changes).await, "a component that was named later");
+
+        let steps: [(&str, &dyn Fn()); 3] = [
+            ("a file that was there", &|| fs::write(&file, "another").unwrap()),
+            ("a file that came", &|| fs::write(folder.join("more.yaml"), "").unwrap()),
+            ("a file that went", &|| fs::remove_file(&file).unwrap()),
+        ];
+        for (what, change) in steps {
+            let mut changes = Changes::of(Places { files: Vec::new(), folders: folders() });
+            change();
+            changes.follow(others());
+            assert!(is_told(&mut changes).await, "{what}");
+            assert!(!is_told(&mut changes).await, "{what}, once more");
+        }
     }
 }

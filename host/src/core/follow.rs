@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::{ConfigurationFacts, Inner, lock};
 use crate::{
     changes::{Changes, Places},
-    config::{self, ComponentRef, Layers, Loaded},
+    config::{self, ComponentRef, Config, Layers, Loaded, UserFiles},
     resolver::Live,
     sources::Sources,
 };
@@ -33,8 +33,7 @@ pub(super) async fn login(inner: Weak<Inner>) {
 }
 
 /// Loads the configuration and the components again when a file changes. What does not hold leaves what is in force in place.
-pub(super) async fn configuration(inner: Weak<Inner>, layers: Layers, loaded: Loaded) {
-    let mut changes = Changes::of(places(&layers, &loaded));
+pub(super) async fn configuration(inner: Weak<Inner>, layers: Layers, mut changes: Changes) {
     loop {
         changes.wait(INTERVAL).await;
         let read = {
@@ -44,13 +43,16 @@ pub(super) async fn configuration(inner: Weak<Inner>, layers: Layers, loaded: Lo
         let Some(inner) = inner.upgrade() else { return };
         match read {
             Ok(Ok(loaded)) => {
-                apply(&inner, &loaded).await;
-                *lock(&inner.configuration) = ConfigurationFacts { files: loaded.read.clone(), problem: None };
                 changes.follow(places(&layers, &loaded));
+                apply(&inner, Arc::clone(&loaded.config)).await;
+                *lock(&inner.configuration) = ConfigurationFacts { files: loaded.read, problem: None };
             }
             Ok(Err(error)) => {
                 warn!("the configuration in force stays: {error}");
                 lock(&inner.configuration).problem = Some(error.to_string());
+                // A component may have changed as well, or instead.
+                let in_force = Arc::clone(&inner.resolver.live.load().config);
+                apply(&inner, in_force).await;
             }
             Err(error) => warn!("the configuration in force stays: {error}"),
         }
@@ -58,16 +60,24 @@ pub(super) async fn configuration(inner: Weak<Inner>, layers: Layers, loaded: Lo
 }
 
 /// Loads the sources beside the ones in force and swaps them between calls: a call that runs ends with what it began with.
-async fn apply(inner: &Arc<Inner>, loaded: &Loaded) {
-    let (runtime, config, before) = (Arc::clone(&inner.runtime), Arc::clone(&loaded.config), inner.resolver.live.load_full());
-    let Ok(sources) = spawn_blocking(move || Sources::load(&runtime, &config, &before.sources)).await else { return };
-    for source in sources.all().filter(|source| source.problem.is_some()) {
-        warn!(source = %source.config.name, "the source in force stays: {}", source.problem.as_deref().unwrap_or_default());
+async fn apply(inner: &Arc<Inner>, config: Arc<Config>) {
+    let before = inner.resolver.live.load_full();
+    let sources = {
+        let (runtime, config, before) = (Arc::clone(&inner.runtime), Arc::clone(&config), Arc::clone(&before));
+        spawn_blocking(move || Sources::load(&runtime, &config, &before.sources)).await
+    };
+    let Ok(sources) = sources else { return };
+    for source in sources.all() {
+        let status = source.status();
+        match status.problem {
+            Some(problem) if status.sha256.is_some() => warn!(source = %status.name, "the component in force stays: {problem}"),
+            Some(problem) => warn!(source = %status.name, "not loaded: {problem}"),
+            None => {}
+        }
     }
     let resolver = &inner.resolver;
-    let before = resolver.live.load_full();
-    let changed = before.config != loaded.config;
-    resolver.live.store(Arc::new(Live { config: Arc::clone(&loaded.config), sources, revision: before.revision + 1 }));
+    let changed = before.config != config;
+    resolver.live.store(Arc::new(Live { config, sources, revision: before.revision + 1 }));
     // What was obtained under other settings, grants or bytes no longer counts. After any other change each lease has to pass the check
     // again, since ids, organisations and chains decide what fits; memory has it at hand.
     resolver.cache.take_where(|_, cached| {
@@ -78,8 +88,17 @@ async fn apply(inner: &Arc<Inner>, loaded: &Loaded) {
     info!("the configuration was loaded anew");
 }
 
+/// The files whose change matters before any was read.
+pub(super) fn first_places(layers: &Layers) -> Places {
+    let named = match &layers.user {
+        Some(UserFiles::Named(file)) => Some(file.clone()),
+        Some(UserFiles::Folder(_)) | None => None,
+    };
+    Places { files: named.into_iter().collect(), folders: layers.folders() }
+}
+
 /// The files whose change matters: the configuration's own, those that are not there yet, and the components.
-fn places(layers: &Layers, loaded: &Loaded) -> Places {
+pub(super) fn places(layers: &Layers, loaded: &Loaded) -> Places {
     let component = |component: &ComponentRef| match component {
         ComponentRef::File(path) => Some(path.clone()),
         ComponentRef::Builtin(_) => None,

@@ -62,7 +62,7 @@ struct StorageFacts {
     problem: Option<String>,
 }
 
-/// Which files are in force.
+/// Which files are in force, and what is wrong with newer ones.
 #[derive(Default)]
 struct ConfigurationFacts {
     files: Vec<std::path::PathBuf>,

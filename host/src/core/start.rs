@@ -14,6 +14,7 @@ use super::{ConfigurationFacts, Core, Inner, StorageFacts, follow, store_failed}
 use crate::{
     cache::Cache,
     causes::with_causes,
+    changes::Changes,
     command::{self, Commands, supervisor},
     config::{self, KeyPlace},
     explanations::Explanations,
@@ -65,7 +66,13 @@ impl Core {
     pub async fn start(setup: Setup) -> Result<Self, Failure> {
         let Setup { clock, environment, paths, mode } = setup;
         let uid = rustix::process::getuid().as_raw();
-        let loaded = config::load(&paths.layers(uid)).map_err(|error| configuration_failed(&error))?;
+        let layers = paths.layers(uid);
+        // Looked at before anything is read: what changes while the rest starts is a change to whoever follows.
+        let mut changes = (mode == Mode::Agent).then(|| Changes::of(follow::first_places(&layers)));
+        let loaded = config::load(&layers).map_err(|error| configuration_failed(&error))?;
+        if let Some(changes) = &mut changes {
+            changes.follow(follow::places(&layers, &loaded));
+        }
         let started = clock.now();
 
         // The engine and the sealing key take their time on different things.
@@ -127,7 +134,7 @@ impl Core {
             defect: Defect::new(&environment),
             one_shot: mode == Mode::OneShot,
         });
-        let configuration = ConfigurationFacts { files: loaded.read.clone(), problem: None };
+        let configuration = ConfigurationFacts { files: loaded.read, problem: None };
         let core = Self {
             inner: Arc::new(Inner {
                 owners: Owners::new(Arc::clone(&resolver), cache, clock),
@@ -140,9 +147,9 @@ impl Core {
                 after: Mutex::default(),
             }),
         };
-        if mode == Mode::Agent {
+        if let Some(changes) = changes {
             followers.spawn(follow::login(Arc::downgrade(&core.inner)));
-            followers.spawn(follow::configuration(Arc::downgrade(&core.inner), paths.layers(uid), loaded));
+            followers.spawn(follow::configuration(Arc::downgrade(&core.inner), layers, changes));
         }
         *super::lock(&core.inner.followers) = followers;
         Ok(core)
