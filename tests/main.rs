@@ -19,6 +19,7 @@ mod config_changes;
 mod config_mistakes;
 mod damage;
 mod delivery;
+mod demo;
 mod disks;
 mod doctor;
 mod durability;

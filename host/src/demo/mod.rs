@@ -40,10 +40,11 @@ pub enum Ending {
 /// # Errors
 /// If something did not go as it should, with what the agent logged last. Everything is removed all the same.
 pub fn run(output: Output, environment: &Environment) -> Result<Ending, Failure> {
-    let stage = Arc::new(Stage::set(environment).map_err(|cause| unset(&cause))?);
     let runtime = Builder::new_current_thread().enable_io().build().map_err(|cause| unset(&cause))?;
     runtime.block_on(async {
+        // First of all: from here on a signal ends the demo in an orderly way, and there is nothing to be removed yet.
         let stop = stop_signal().map_err(|cause| unset(&cause))?;
+        let stage = Arc::new(Stage::set(environment).map_err(|cause| unset(&cause))?);
         let mut play = {
             let stage = Arc::clone(&stage);
             spawn_blocking(move || play(&stage, output))
