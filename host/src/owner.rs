@@ -96,6 +96,8 @@ enum Message {
     Renew(u64),
     /// What failed may work now.
     Forgive,
+    /// Another configuration is in force.
+    Supersede,
 }
 
 impl<U: Upstream> Owners<U> {
@@ -134,6 +136,16 @@ impl<U: Upstream> Owners<U> {
         }
     }
 
+    /// Has every owner ask anew from now on: another configuration is in force. A run that began under the one before ends for those who
+    /// wait for it already, and for nobody else.
+    pub fn supersede(&self) {
+        let inboxes = self.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        for inbox in inboxes.values() {
+            // An owner that is gone has no run.
+            let _ = inbox.send(Message::Supersede);
+        }
+    }
+
     /// Waits until every lease that was handed out has been kept.
     pub async fn settled(&self) {
         // The sender lives as long as `self`.
@@ -148,6 +160,17 @@ impl<U: Upstream> Owners<U> {
     /// How many owners there are at the moment.
     pub fn count(&self) -> usize {
         self.inboxes.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Has the lease kept, in a task of its own: the answer goes out meanwhile.
+    fn keep(self: &Arc<Self>, key: &Key, cached: &Arc<Cached>) {
+        let keeping = Arc::clone(&self.upstream).keep(key.clone(), Arc::clone(cached));
+        self.keeping.send_modify(|count| *count += 1);
+        let counted = Counted(Arc::clone(self));
+        tokio::spawn(async move {
+            keeping.await;
+            drop(counted);
+        });
     }
 
     /// Unbounded, because each message is a request that its connection has counted already.
@@ -171,6 +194,7 @@ impl<U: Upstream> Owners<U> {
             waiters: Vec::new(),
             renewal_wanted: false,
             flight: JoinSet::new(),
+            superseded: JoinSet::new(),
             intent: Intent::Resolve,
             reruns: 0,
             failed: None,
@@ -180,15 +204,20 @@ impl<U: Upstream> Owners<U> {
     }
 }
 
+/// Somebody who waits for a lease, and what for.
+type Waiter = (Need, oneshot::Sender<Answer>);
+
 struct Owner<U> {
     owners: Arc<Owners<U>>,
     key: Key,
     messages: mpsc::UnboundedReceiver<Message>,
-    waiters: Vec<(Need, oneshot::Sender<Answer>)>,
+    waiters: Vec<Waiter>,
     /// Whether someone who does not wait wants the lease renewed.
     renewal_wanted: bool,
     /// At most one run.
     flight: JoinSet<Run>,
+    /// Runs under configurations that are no longer in force.
+    superseded: JoinSet<Vec<Waiter>>,
     /// What the run in flight is for.
     intent: Intent,
     /// How often the run in flight was started over because its lease was unwanted by the time it came.
@@ -208,6 +237,11 @@ impl<U: Upstream> Owner<U> {
                     None => return,
                 },
                 Some(run) = self.flight.join_next() => self.settle(run),
+                Some(Ok(unserved)) = self.superseded.join_next() => {
+                    for (need, reply) in unserved {
+                        self.hear(Message::Ask(need, reply));
+                    }
+                }
                 () = tokio::time::sleep(IDLE) => if self.retire() { return },
             }
         }
@@ -216,6 +250,7 @@ impl<U: Upstream> Owner<U> {
     fn hear(&mut self, message: Message) {
         match message {
             Message::Forgive => self.failed = None,
+            Message::Supersede => self.supersede(),
             Message::Renew(than) => {
                 let newer = self.cached().is_some_and(|cached| cached.lease.provenance.sequence > than);
                 if !newer && self.remembered_failure().is_none() {
@@ -315,19 +350,13 @@ impl<U: Upstream> Owner<U> {
             _ => {
                 let Some(cached) = self.put(cached, remembered) else { return self.run_again() };
                 if !remembered {
-                    self.keep(&cached);
+                    self.owners.keep(&self.key, &cached);
                 }
                 cached
             }
         };
-        // Whoever wants a newer lease than memory has must have the sources asked.
-        let (unserved, served): (Vec<_>, Vec<_>) = self.waiters.drain(..).partition(|(need, _)| remembered && *need != Need::Any);
-        self.waiters = unserved;
+        self.waiters = serve(std::mem::take(&mut self.waiters), &cached, remembered);
         self.renewal_wanted &= remembered;
-        for (_, reply) in served {
-            // The asker may have left; the lease is cached all the same.
-            let _ = reply.send(Ok(Arc::clone(&cached)));
-        }
         if !self.waiters.is_empty() || self.renewal_wanted {
             self.start();
         }
@@ -365,15 +394,24 @@ impl<U: Upstream> Owner<U> {
         }
     }
 
-    /// Has the lease kept, in a task of its own: the answer goes out meanwhile.
-    fn keep(&self, cached: &Arc<Cached>) {
-        let owners = Arc::clone(&self.owners);
-        let keeping = Arc::clone(&owners.upstream).keep(self.key.clone(), Arc::clone(cached));
-        owners.keeping.send_modify(|count| *count += 1);
-        let counted = Counted(owners);
-        tokio::spawn(async move {
-            keeping.await;
-            drop(counted);
+    /// Lets the run in flight end for those who wait for it. What comes next is asked under the configuration in force, and so is again
+    /// what that run does not answer.
+    fn supersede(&mut self) {
+        self.failed = None;
+        self.renewal_wanted = false;
+        if self.flight.is_empty() {
+            return;
+        }
+        let (mut flight, waiters) = (std::mem::take(&mut self.flight), std::mem::take(&mut self.waiters));
+        let (owners, key) = (Arc::clone(&self.owners), self.key.clone());
+        self.superseded.spawn(async move {
+            let Some(Ok(Run { result: Ok(cached), remembered })) = flight.join_next().await else { return waiters };
+            let Some(cached) = owners.upstream.admissible(&key, cached, remembered) else { return waiters };
+            if !remembered {
+                owners.keep(&key, &cached);
+            }
+            // Not cached: another source may come first now.
+            serve(waiters, &cached, remembered)
         });
     }
 
@@ -396,7 +434,7 @@ impl<U: Upstream> Owner<U> {
     /// Leaves, if nothing is to be done. Under the lock that senders take, so that no message is lost.
     fn retire(&mut self) -> bool {
         let mut inboxes = self.owners.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
-        let leaving = self.flight.is_empty() && self.messages.is_empty();
+        let leaving = self.flight.is_empty() && self.superseded.is_empty() && self.messages.is_empty();
         if leaving {
             inboxes.remove(&self.key);
         }
@@ -411,6 +449,16 @@ impl<U: Upstream> Drop for Counted<U> {
     fn drop(&mut self) {
         self.0.keeping.send_modify(|count| *count -= 1);
     }
+}
+
+/// Hands a lease to those who wait for it, and returns the others: whoever wants a newer one than memory has must have the sources asked.
+fn serve(waiters: Vec<Waiter>, cached: &Arc<Cached>, remembered: bool) -> Vec<Waiter> {
+    let (unserved, served): (Vec<_>, Vec<_>) = waiters.into_iter().partition(|(need, _)| remembered && *need != Need::Any);
+    for (_, reply) in served {
+        // The asker may have left; the lease is cached all the same.
+        let _ = reply.send(Ok(Arc::clone(cached)));
+    }
+    unserved
 }
 
 fn ends_earlier(new: &Cached, old: &Cached) -> bool {

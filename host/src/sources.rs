@@ -50,6 +50,12 @@ impl Sources {
         Self(config.sources.iter().map(|(name, source)| (name.clone(), load(runtime, source, before.0.get(name)))).collect())
     }
 
+    /// Whether whoever asks them gets the same answers: the same names, each with the same component, settings and grants.
+    pub fn do_the_same_as(&self, other: &Self) -> bool {
+        let facts = |sources: &Self| sources.all().map(|source| (source.config.name.clone(), source.digest)).collect::<Vec<_>>();
+        facts(self) == facts(other)
+    }
+
     /// One source by name.
     pub fn find(&self, name: &SourceName) -> Option<&Arc<Source>> {
         self.0.get(name)

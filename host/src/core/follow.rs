@@ -77,6 +77,7 @@ async fn apply(inner: &Arc<Inner>, config: Arc<Config>) {
     }
     let resolver = &inner.resolver;
     let changed = before.config != config;
+    let same = !changed && sources.do_the_same_as(&before.sources);
     resolver.live.store(Arc::new(Live { config, sources, revision: before.revision + 1 }));
     // What was obtained under other settings, grants or bytes no longer counts. After any other change each lease has to pass the check
     // again, since ids, organisations and chains decide what fits; memory has it at hand.
@@ -84,8 +85,12 @@ async fn apply(inner: &Arc<Inner>, config: Arc<Config>) {
         let provenance = &cached.lease.provenance;
         changed || resolver.source_digest(&provenance.source) != Some(provenance.source_digest)
     });
+    // Whether what was tried in vain was the same or not: it may work now.
     inner.forgive(|_| true);
-    info!("the configuration was loaded anew");
+    if !same {
+        inner.owners.supersede();
+        info!("what is configured is in force");
+    }
 }
 
 /// The files whose change matters before any was read.

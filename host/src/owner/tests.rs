@@ -184,6 +184,38 @@ async fn who_wants_a_newer_lease_than_memory_has_gets_the_sources_asked() {
     assert_eq!(*script.asked.lock().unwrap(), [Intent::Resolve, Intent::RenewNow]);
 }
 
+/// Asks under one configuration, and once more under the next while the first run is still in flight. The next run takes as long.
+async fn asked_before_and_after_another_configuration(owners: &Arc<Owners<Script>>) -> (Answer, Answer) {
+    let (web, web_again) = (key(), key());
+    tokio::join!(owners.ask(&web, Need::Any), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        owners.supersede();
+        owners.ask(&web_again, Need::Any).await
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_after_another_configuration_came_into_force_does_not_get_what_a_run_before_it_brings() {
+    let (script, owners) = owners([live(1, 5000), live(2, 5000)]);
+    let (before, after) = asked_before_and_after_another_configuration(&owners).await;
+    assert_eq!((sequence_of(before), sequence_of(after)), (1, 2));
+    assert_eq!(sequence_of(owners.ask(&key(), Need::Any).await), 2, "the older one was cached");
+    owners.settled().await;
+    assert_eq!(script.kept.load(Ordering::Relaxed), 2, "what was obtained is not lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_superseded_run_does_not_answer_is_asked_under_the_configuration_in_force() {
+    for (first, unwanted) in [(Scripted::Failure, vec![]), (Scripted::Panic, vec![]), (live(1, 5000), vec![1])] {
+        let (script, owners) = owners([first, live(2, 5000)]);
+        *script.unwanted.lock().unwrap() = unwanted;
+        let (before, after) = asked_before_and_after_another_configuration(&owners).await;
+        assert_eq!((sequence_of(before), sequence_of(after)), (2, 2));
+        owners.settled().await;
+        assert_eq!(script.kept.load(Ordering::Relaxed), 1);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_asker_that_leaves_loses_nothing_for_the_next() {
     let (script, owners) = owners([live(1, 5000)]);
