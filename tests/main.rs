@@ -42,5 +42,7 @@ mod panics;
 mod readme;
 mod renewal;
 mod socket;
+mod source_changes;
 mod sources;
 mod structure;
+mod swap;

@@ -116,8 +116,8 @@ fn load(runtime: &Runtime, config: &Arc<SourceConfig>, before: Option<&Arc<Sourc
     });
     match (new, before) {
         (Ok((loaded, digest)), _) => fresh(loaded, digest, None),
-        // The old one goes on serving, under the settings and grants it was loaded with.
-        (Err(problem), Some(before)) if before.loaded.is_ok() => Arc::new(Source {
+        // The old one goes on serving, under the settings and grants it was loaded with; but not with a grant that it no longer has.
+        (Err(problem), Some(before)) if before.loaded.is_ok() && before.config.grants.are_within(&config.grants) => Arc::new(Source {
             config: Arc::clone(&before.config),
             loaded: before.loaded.clone(),
             digest: before.digest,

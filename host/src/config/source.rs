@@ -86,6 +86,17 @@ pub struct Grants {
     pub may_leak: bool,
 }
 
+impl Grants {
+    /// Whether nothing is granted here that `others` do not grant as well. Memory is a limit and no ability.
+    pub fn are_within(&self, others: &Self) -> bool {
+        let Self { reveal, login, records, commands, memory: _, may_leak } = self;
+        let flags = [(reveal, others.reveal), (login, others.login), (may_leak, others.may_leak)];
+        flags.iter().all(|(granted, other)| !**granted || *other)
+            && (records.is_none() || *records == others.records)
+            && commands.iter().all(|command| others.commands.contains(command))
+    }
+}
+
 /// How much a source's records matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -185,6 +196,26 @@ mod tests {
             let mut other = source();
             change(&mut other);
             assert_eq!(other.digest() != base, counts, "{what}");
+        }
+    }
+    #[test]
+    fn grants_are_within_others_that_grant_no_less() {
+        let command = |arg: &str| serde_json::from_value(serde_json::json!({ "program": "fly", "args": [arg] })).expect("a grant");
+        let nothing = Grants::default;
+        let all = || Grants { login: true, records: Some(Records::Cache), commands: vec![command("a"), command("b")], ..nothing() };
+        for (what, grants, others, within) in [
+            ("nothing in nothing", nothing(), nothing(), true),
+            ("nothing in all", nothing(), all(), true),
+            ("all in all", all(), all(), true),
+            ("less memory", all(), Grants { memory: Some(1 << 20), ..all() }, true),
+            ("the login", all(), Grants { login: false, ..all() }, false),
+            ("reading", Grants { reveal: true, ..nothing() }, all(), false),
+            ("leaking", Grants { may_leak: true, ..nothing() }, all(), false),
+            ("records", all(), Grants { records: None, ..all() }, false),
+            ("other records", all(), Grants { records: Some(Records::Kept), ..all() }, false),
+            ("a command", all(), Grants { commands: vec![command("b"), command("c")], ..all() }, false),
+        ] {
+            assert_eq!(grants.are_within(&others), within, "{what}");
         }
     }
 }
