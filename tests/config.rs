@@ -109,6 +109,18 @@ fn what_is_shown_reads_back_as_the_same() {
 }
 
 #[test]
+fn the_folder_of_configuration_is_where_the_variable_says() {
+    let mut home = Home::new();
+    home.configure("ttl: 1h\n");
+    home.write("elsewhere/flytoken/config.yaml", "ttl: 2h\n");
+    home.write("elsewhere/flytoken/config.d/10-more.yaml", "chain: strict\n");
+    home.set("XDG_CONFIG_HOME", &home.path("elsewhere").display().to_string());
+    let shown = shown(&home, &[]);
+    assert_eq!((&shown["config"]["ttl"], &shown["config"]["chain"]), (&json!("2h"), &json!("strict")));
+    assert_eq!(shown["origins"]["ttl"], json!({ "file": "~/elsewhere/flytoken/config.yaml", "line": 1 }));
+}
+
+#[test]
 fn a_file_named_by_a_variable_takes_the_place_of_the_users_own() {
     let mut home = Home::new();
     home.configure("nonsense: 1\n");

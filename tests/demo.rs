@@ -60,7 +60,7 @@ fn a_newcomer_sees_the_whole_chain_a_swap_and_a_refused_source_and_nothing_is_le
         ("   | manual ", " lease "),
         ("2  The login changes: another account in ~/.fly/config.yml", ""),
         ("   web, to look only: the new account's, after ", " config   readonly "),
-        ("   web: nothing of the old account is left, minted anew ", " cli      deploy "),
+        ("   web: nothing of the old one is left, minted anew ", " cli      deploy "),
         ("3  A source is replaced while clients ask it without pause", ""),
         ("   payroll: the company's vault, added just now ", " corp     readonly "),
         ("   payroll: its second release, with other settings ", "readonly "),
@@ -76,6 +76,13 @@ fn a_newcomer_sees_the_whole_chain_a_swap_and_a_refused_source_and_nothing_is_le
     for (start, rest) in expected {
         let found = lines.find(|line| line.starts_with(start) && line.contains(rest));
         assert!(found.is_some(), "no line {start:?} … {rest:?} in its place in\n{}", ran.stdout);
+    }
+    let width = |line: &str| line.chars().count();
+    let heading = ran.stdout.lines().find(|line| line.ends_with(" TIME")).unwrap();
+    for row in
+        ran.stdout.lines().filter(|line| line.ends_with("s") && line.contains("  ") && !line.contains('|') && !line.contains("failures"))
+    {
+        assert_eq!(width(row), width(heading), "{row:?} does not line up with {heading:?}");
     }
     let failures = ran.stdout.lines().find(|line| line.contains(" requests meanwhile ")).unwrap();
     assert!(failures.ends_with(" 0 failures"), "{failures}");
@@ -175,6 +182,18 @@ fn the_demo_neither_uses_nor_touches_what_its_user_has() {
     assert!(fly.calls().is_empty());
     assert!(fs::read_dir(home.outside("tmp")).unwrap().all(|entry| !entry.unwrap().file_name().to_string_lossy().contains("demo")));
     agent.stop();
+}
+
+#[test]
+fn a_folder_too_deep_for_a_socket_or_with_a_difficult_name_stops_no_demo() {
+    for folder in [&"deep/".repeat(30), "it's a \"folder\""] {
+        let mut home = newcomer();
+        let place = home.outside("tmp").join(folder);
+        fs::create_dir_all(&place).unwrap();
+        home.set("TMPDIR", &place.display().to_string());
+        home.run(&["demo"]).ends_with(0);
+        assert_eq!(fs::read_dir(&place).unwrap().count(), 0, "{folder}");
+    }
 }
 
 #[test]

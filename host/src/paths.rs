@@ -118,7 +118,7 @@ impl Paths {
     /// If the path is longer than the operating system takes for a socket. Only who needs the socket should meet this.
     pub fn socket(&self) -> Result<Option<&Path>, SocketPathError> {
         match &self.socket {
-            Some((path, variable)) if path.as_os_str().len() > MAX_SOCKET_PATH => {
+            Some((path, variable)) if !fits_a_socket(path) => {
                 Err(SocketPathError { path: path.clone(), length: path.as_os_str().len(), variable })
             }
             socket => Ok(socket.as_ref().map(|(path, _)| path.as_path())),
@@ -147,6 +147,11 @@ pub struct SocketPathError {
     pub length: usize,
     /// The variable that it comes from.
     pub variable: &'static str,
+}
+
+/// Whether the operating system takes a socket's path of this length.
+pub(crate) fn fits_a_socket(path: &Path) -> bool {
+    path.as_os_str().len() <= MAX_SOCKET_PATH
 }
 
 /// A base directory; relative and empty values do not count.

@@ -91,7 +91,7 @@ fn clean_up(act: &mut Act) -> Result<(), Failure> {
     act.timed(&format!("no token in the {} lines of its log", log.lines().count()), begun.elapsed())?;
     let begun = Instant::now();
     let files = act.stage.remove().map_err(|cause| failed(format!("the throwaway home cannot be removed: {cause}")))?;
-    act.timed(&format!("{files} files removed with {}", act.stage.folder().display()), begun.elapsed())
+    act.timed(&format!("{files} files removed with the throwaway home"), begun.elapsed())
 }
 
 /// Something that should not be.

@@ -21,6 +21,7 @@ use super::{configuration::FOLDERS, failed};
 use crate::{
     client::{self, Client},
     command::supervisor,
+    paths,
     protocol::{Failure, Reply, Request},
     system::{self, Environment},
 };
@@ -41,8 +42,14 @@ struct Agent {
 impl Stage {
     /// Makes the home below `TMPDIR`, or `/tmp`, under a name that nobody can guess, and for this user alone.
     pub(super) fn set(environment: &Environment) -> io::Result<Self> {
-        let parent = environment.var("TMPDIR").filter(|path| !path.is_empty()).map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
-        let folder = std::path::absolute(parent)?.join(format!("flytoken-demo-{:08x}", u32::from_le_bytes(system::random())));
+        let name = format!("flytoken-demo-{:08x}", u32::from_le_bytes(system::random()));
+        let below = |parent: &Path| std::path::absolute(parent).map(|parent| parent.join(&name));
+        let named = environment.var("TMPDIR").filter(|path| !path.is_empty()).map(|path| below(Path::new(path))).transpose()?;
+        // Too deep a folder takes files, and no socket.
+        let folder = match named.filter(|folder| paths::fits_a_socket(&folder.join(SOCKET))) {
+            Some(folder) => folder,
+            None => below(Path::new("/tmp"))?,
+        };
         let private = |path: &Path| DirBuilder::new().mode(0o700).create(path);
         private(&folder).map_err(|cause| io::Error::new(cause.kind(), format!("{} cannot be made: {cause}", folder.display())))?;
         let stage = Self { folder, agent: Mutex::default() };
@@ -173,7 +180,7 @@ impl Stage {
 
     /// The agent's socket: right in the home, since a socket's path must be short.
     pub(super) fn socket(&self) -> PathBuf {
-        self.path("agent.sock")
+        self.path(SOCKET)
     }
 
     /// Removes everything, and returns how many files it was.
@@ -224,6 +231,9 @@ fn count(folder: &Path) -> io::Result<usize> {
         Ok(files + if entry.file_type()?.is_dir() { count(&entry.path())? } else { 1 })
     })
 }
+
+/// The socket's name.
+const SOCKET: &str = "agent.sock";
 
 /// Everything here takes milliseconds; a loaded machine takes a while longer.
 const PATIENCE: Duration = Duration::from_secs(10);
