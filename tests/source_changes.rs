@@ -197,6 +197,28 @@ fn a_swap_does_not_wait_for_a_call_that_runs_and_what_that_brings_is_not_handed_
 }
 
 #[test]
+fn calls_that_break_after_their_source_was_replaced_are_not_held_against_the_new_one() {
+    let corp = Corp::new(fixture());
+    let token = minted(7, DAY);
+    corp.configure_corp(&format!("behaviour: sleep, milliseconds: 60000, token: \"{token}\""), "    timeout: 3s\n");
+    let agent = corp.home.agent();
+    let mut clients = ["one", "two", "three"].map(|app| {
+        let mut client = Wire::connect(&agent.socket);
+        client.send(&frame(1, &get(app)));
+        client.send(&frame(2, &json!({ "op": "status" })));
+        assert_eq!(client.receive().unwrap()["id"], 2, "the call has begun");
+        client
+    });
+    corp.install(vault());
+    corp.runs(vault());
+    eventually("the end of the calls", || (corp.status()["failures"] == 3).then_some(()));
+    for client in &mut clients {
+        assert_eq!(client.receive().unwrap()["reply"]["reply"], "token");
+    }
+    corp.home.get(&["four"]);
+}
+
+#[test]
 fn a_component_is_swapped_although_the_configuration_does_not_hold() {
     let corp = Corp::new(vault());
     let token = minted(7, DAY);

@@ -164,7 +164,10 @@ impl Asked<'_> {
             Said::Refused(refusal) => Outcome::Refused(refusal),
             Said::Lease { .. } | Said::Skipped(_) => Outcome::Answered,
         };
-        self.resolver.health.note(&step.source, digest, self.key, outcome);
+        // What it did is not held against another that has taken its place meanwhile.
+        if self.resolver.source_digest(&step.source) == Some(source.digest) {
+            self.resolver.health.note(&step.source, digest, self.key, outcome);
+        }
         (said, took)
     }
 
