@@ -74,11 +74,11 @@ fn a_login_is_told_by_organisation_with_its_discharges() {
             check["command"].as_str().map(str::to_owned),
         )
     };
-    let stale = discharged(organization(22), Duration::from_secs(0)).replace(',', " ,");
+    let ended = discharged(organization(22), Duration::from_secs(0)).replace(',', " ,");
     let bundle = format!(
         "{},{},{},{}",
         discharged(organization(11), DAY),
-        stale,
+        ended,
         *organization(33).third_party(AUTH_LOCATION).sign().macaroon.encode(),
         user_token()
     );

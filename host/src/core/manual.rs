@@ -17,7 +17,7 @@ use crate::{
     records::Record,
     runtime::{BrokeKind, Refused},
     sources::Source,
-    token::{ApiToken, Bundle},
+    token::ApiToken,
 };
 
 impl Core {
@@ -26,7 +26,7 @@ impl Core {
     /// With `force` also one that cannot be used. Every answer is checked anew, so that it goes out once it can be used.
     pub(super) async fn set(&self, app: AppName, token: Arc<ApiToken>, force: bool) -> Result<Reply, Failure> {
         let resolver = &self.inner.resolver;
-        let verdict = Bundle::read(token.expose()).and_then(|bundle| bundle.verdict(resolver.clock.now()));
+        let verdict = token.read().and_then(|bundle| bundle.verdict(resolver.clock.now()));
         let problem = match verdict {
             Ok(()) => None,
             Err(why) if force => Some(why.to_string()),

@@ -1,6 +1,7 @@
 //! Whether a token text as a whole is of use: one verdict, in the same words wherever it is passed.
 
 use super::{
+    ApiToken,
     bundle::{Bundle, ItemKind},
     error::TokenError,
     expiry::Unusable,
@@ -19,6 +20,16 @@ pub enum Worthless {
     /// There is nothing in it that Fly's API would take.
     #[error("it cannot be used: it holds no permission token")]
     NoPermission,
+}
+
+impl ApiToken {
+    /// The items of the token, each of which has to be one.
+    ///
+    /// # Errors
+    /// [`Worthless::Unreadable`] with everything that is wrong.
+    pub fn read(&self) -> Result<Bundle, Worthless> {
+        Bundle::read(self.expose())
+    }
 }
 
 impl Bundle {

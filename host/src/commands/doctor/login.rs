@@ -22,7 +22,7 @@ pub(super) fn checks(context: &Context) -> Vec<Check> {
         return vec![Check::fail("login", format!("{problem}; looked in {}", state.origin())).mended_by(LOG_IN)];
     };
     let origin = login.origin.to_string();
-    let bundle = match Bundle::read(login.token.expose()) {
+    let bundle = match login.token.read() {
         Ok(bundle) => bundle,
         Err(why) => return vec![Check::fail("login", format!("what {origin} holds cannot be read: {why}")).mended_by(LOG_IN)],
     };
