@@ -235,7 +235,8 @@ pub fn check_again(resolver: &Resolver, live: &Live, key: &Key, cached: &Cached)
 }
 
 fn wanted<'a>(resolver: &Resolver, rule: &EffectiveRule<'a>, ids: Ids, key: &'a Key, role: Role) -> Wanted<'a> {
-    Wanted { key, ids, organization: rule.organization, manual: role == Role::Manual, deliver: rule.deliver, now: resolver.clock.now() }
+    let EffectiveRule { organization, deliver, .. } = *rule;
+    Wanted { key, ids, organization, manual: role == Role::Manual, deliver, now: resolver.clock.now() }
 }
 
 impl Said {

@@ -126,7 +126,7 @@ impl Health {
                 return;
             }
             Refusal::Unavailable(_) => Some(backoff(failures, draw())),
-            Refusal::NeedsHuman { .. } => Some(MOMENTS.0 + (MOMENTS.1 - MOMENTS.0).mul_f64(draw())),
+            Refusal::NeedsHuman { .. } => Some(MOMENTS.0 + MOMENTS.1.saturating_sub(MOMENTS.0).mul_f64(draw())),
             Refusal::Misconfigured(_) => None,
         };
         memories.make_room();

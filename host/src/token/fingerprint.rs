@@ -60,16 +60,13 @@ impl FingerprintKey {
 
 /// Adds one item so that no two lists run together: a nonce is an array that says how long it is, any other text has its length before it.
 fn add(hash: &mut Hmac<Sha256>, item: &str) {
-    match read(item) {
-        Some(macaroon) => {
-            hash.update(b"nonce");
-            hash.update(macaroon.nonce_bytes());
-        }
-        None => {
-            hash.update(b"text");
-            hash.update(&item.len().to_be_bytes());
-            hash.update(item.as_bytes());
-        }
+    if let Some(macaroon) = read(item) {
+        hash.update(b"nonce");
+        hash.update(macaroon.nonce_bytes());
+    } else {
+        hash.update(b"text");
+        hash.update(&item.len().to_be_bytes());
+        hash.update(item.as_bytes());
     }
 }
 
