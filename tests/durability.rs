@@ -255,6 +255,7 @@ exit 1
 #[test]
 fn after_a_kill_at_any_moment_no_rejected_token_comes_back_and_a_kept_lease_is_still_there() {
     let (home, fly) = Home::logged_in(&user_token());
+    home.configure("version: 1\nbudget: { per-app: 1000, total: 1000 }\n");
     fly.says(ONCE);
     let mut clients =
         ["web", "api"].map(|app| Rejecting { app, minted: (0..200).map(|_| minted(1, DAY)).collect(), rejected: Vec::new(), given: None });

@@ -35,7 +35,10 @@ impl Stage {
             writeln!(apps, "  - {{ match: 'only-{name}', chain: [{name}] }}").unwrap();
         }
         let config = home.outside("secrets/config.yaml");
-        home.write(&config, format!("version: 1\nchain: [cli]\nsources:\n{sources}apps:\n{apps}"));
+        home.write(
+            &config,
+            format!("version: 1\nchain: [cli]\nbudget: {{ per-app: 1000, total: 1000 }}\nsources:\n{sources}apps:\n{apps}"),
+        );
         home.set("FLYTOKEN_CONFIG", &config.display().to_string());
         home.run(&["config", "check"]).ends_with(0);
         Self { home, mint }
