@@ -6,8 +6,10 @@ use crate::harness::{Bundle, Fly, Home, Ran, minted, user_token};
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// What may lie in the place of a database that was whole.
-const DAMAGES: [fn(&[u8]) -> Vec<u8>; 3] =
+/// What becomes of a database that was whole.
+type Damage = fn(&[u8]) -> Vec<u8>;
+
+const DAMAGES: [Damage; 3] =
     [|_| b"this is no database".to_vec(), |whole| whole[..whole.len() / 2].to_vec(), |whole| vec![0xa5; whole.len()]];
 
 /// Somebody logged in, with a token set for `api` and one minted and kept for `web`, which could be minted once more.
@@ -27,7 +29,7 @@ fn state(home: &Home, file: &str) -> PathBuf {
 }
 
 /// Damages a database and returns what lies there now.
-fn damage(home: &Home, database: &str, damage: fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+fn damage(home: &Home, database: &str, damage: Damage) -> Vec<u8> {
     let path = state(home, database);
     let damaged = damage(&fs::read(&path).unwrap());
     home.write(&path, &damaged);

@@ -13,7 +13,7 @@ use std::{
 
 use rustix::process::geteuid;
 
-use crate::harness::{Agent, Home, minted, wrapped};
+use crate::harness::{Agent, Home, Ran, minted, wrapped};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -41,7 +41,7 @@ fn full(blocks: u64) -> String {
 
 /// Whether a token was set. If not, the error says so, and what to do.
 fn set(home: &Home, app: &str, token: &str, around: impl Fn(&Command) -> Command) -> bool {
-    let ran = home.run_command(around(&home.command(&["set", app])), token);
+    let ran = Ran::of(around(&home.command(&["set", app])), token.as_bytes());
     if ran.code == Some(0) {
         return true;
     }
@@ -78,7 +78,7 @@ fn on_a_full_disk_to_set_a_token_is_an_error_and_what_was_set_before_is_there() 
         assert!(refused.is_some(), "{what}: the disk was never full");
         let all_there = |when: &str, command: &dyn Fn(&[&str]) -> Command| {
             for (app, token) in &kept {
-                assert_eq!(home.run_command(command(&["get", app]), "").token(), *token, "{what}: {app} {when}");
+                assert_eq!(Ran::of(command(&["get", app]), b"").token(), *token, "{what}: {app} {when}");
             }
         };
         all_there("while it is full", &|arguments| around(&home.command(arguments)));
@@ -156,7 +156,7 @@ fn from_a_state_directory_that_can_only_be_read_tokens_are_handed_out_and_to_set
     if command(&["--version"]).output().is_err() {
         return println!("not shown: nobody but root reaches this program");
     }
-    let run = |arguments: &[&str], input: &str| home.run_command(command(arguments), input);
+    let run = |arguments: &[&str], input: &str| Ran::of(command(arguments), input.as_bytes());
     let token = minted(1, DAY);
     run(&["set", "web"], &token).ends_with(0);
 
@@ -192,7 +192,9 @@ fn from_a_state_directory_that_can_only_be_read_tokens_are_handed_out_and_to_set
 /// Does something to a file, or to a directory and all that is in it.
 fn each(path: &Path, work: &mut impl FnMut(&Path)) {
     if path.is_dir() {
-        fs::read_dir(path).unwrap().for_each(|entry| each(&entry.unwrap().path(), work));
+        for entry in fs::read_dir(path).unwrap() {
+            each(&entry.unwrap().path(), work);
+        }
     }
     work(path);
 }

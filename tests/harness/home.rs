@@ -142,19 +142,7 @@ impl Home {
 
     /// Runs the binary to its end with any bytes on its standard input.
     pub(crate) fn run_with_bytes(&self, arguments: &[&str], input: &[u8]) -> Ran {
-        self.run_command(self.command(arguments), input)
-    }
-
-    /// Runs a command of this home to its end with something on its standard input.
-    pub(crate) fn run_command(&self, mut command: Command, input: impl AsRef<[u8]>) -> Ran {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // A command that does not read its input may be gone by now.
-        let _ = child.stdin.take().unwrap().write_all(input.as_ref());
-        let output = child.wait_with_output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        let ran = Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
-        canary::assert_clean(&format!("standard error of {command:?}"), ran.stderr.as_bytes());
-        ran
+        Ran::of(self.command(arguments), input)
     }
 
     /// Runs a line of shell in this folder with the binary on its path, and answers with what it printed, both streams in one.
@@ -208,6 +196,18 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
+    /// Runs a command to its end with something on its standard input.
+    pub(crate) fn of(mut command: Command, input: &[u8]) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A command that does not read its input may be gone by now.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let ran = Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
+        canary::assert_clean(&format!("standard error of {:?}", command.get_args()), ran.stderr.as_bytes());
+        ran
+    }
+
     /// The token on standard output.
     pub(crate) fn token(&self) -> String {
         assert_eq!(self.code, Some(0), "{}", self.stderr);
