@@ -80,7 +80,7 @@ fn a_bad_name_is_refused_wherever_it_stands_and_without_an_agent_too() {
 fn a_token_in_the_place_of_an_app_is_refused_and_not_repeated() {
     let home = Home::new();
     for arguments in [vec!["get"], vec!["get", "-a"], vec!["explain"], vec!["unset"]] {
-        let token = format!("FlyV1 {}", minted(123, std::time::Duration::from_secs(60)));
+        let token = format!("FlyV1 {}", minted(123, std::time::Duration::from_mins(1)));
         // The harness searches what it wrote to standard error.
         let ran = home.run(&[&arguments[..], &[&token]].concat());
         assert!(ran.ends_with(2).contains("app name") && ran.stdout.is_empty(), "{}", ran.stderr);

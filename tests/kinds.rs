@@ -61,7 +61,7 @@ fn the_login_kind_is_the_whole_login_and_a_manual_token_never_is() {
 fn readonly_by_the_fly_command_is_one_apps_token_narrowed() {
     let (home, fly) = Home::logged_in(&user_token());
     let mint = minted(WEB, DAY);
-    fly.mints("web", &[mint.clone()]);
+    fly.mints("web", std::slice::from_ref(&mint));
     let token = Bundle::answered(&home.get(&["web"]));
     assert!(token.is_from(&mint) && token.reads_only());
     assert_eq!(token.app(), Some(WEB));
@@ -95,7 +95,7 @@ fn each_other_kind_is_minted_by_its_own_subcommand_and_the_login_is_not_used_for
         let (home, fly) = Home::logged_in(&login(&[ACME]));
         home.configure("version: 1\napps: [{ match: web, organization: acme }]\n");
         let mint = if kind == "org" { discharged(organization(ACME), DAY) } else { minted(WEB, DAY) };
-        fly.mints(command.rsplit(' ').next().unwrap(), &[mint.clone()]);
+        fly.mints(command.rsplit(' ').next().unwrap(), std::slice::from_ref(&mint));
         let answer = home.get(&["web", "--kind", kind]);
         assert_eq!(answer["source"], "cli", "{kind}: {answer}");
         assert!(Bundle::answered(&answer).is_from(&mint), "{kind}");

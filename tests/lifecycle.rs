@@ -30,7 +30,7 @@ fn a_signal_to_stop_lets_what_is_in_flight_finish_within_two_seconds() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let (home, fly) = Home::logged_in(&user_token());
         let mint = minted(1, DAY);
-        fly.mints("web", &[mint.clone()]);
+        fly.mints("web", std::slice::from_ref(&mint));
         fly.says(&format!("touch \"$notes/asked\"; until [ -e \"$notes/go\" ]; do sleep 0.02; done; {}", crate::harness::MINT));
         let agent = home.agent();
         let socket = agent.socket.clone();

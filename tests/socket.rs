@@ -53,7 +53,7 @@ fn bytes_that_no_client_of_this_protocol_sends_are_answered_with_the_reason_and_
         ("another protocol", "usage", b"GET /v1/apps HTTP/1.1\r\nHost: fly\r\n\r\n".to_vec(), "at most 65536"),
         ("garbage in a frame", "usage", framed(&[0xc1; 40]), "no request of the flytoken protocol"),
         ("an empty frame", "usage", framed(b""), "no request of the flytoken protocol"),
-        ("maps in maps in maps", "usage", framed(&[0x81; 60_000]), "no request of the flytoken protocol"),
+        ("maps in maps in maps", "usage", framed(&vec![0x81; 60_000]), "no request of the flytoken protocol"),
         ("version 2", "agent", framed(&version_2), "version"),
         ("id 0", "usage", frame(0, &get("web")), "id starts at 1"),
     ] {
@@ -95,7 +95,7 @@ fn others_are_served_at_once_while_a_client_misbehaves_and_afterwards_memory_and
     let misdeeds: [(&str, Misdeed); 5] = [
         ("half a length", |agent| connections(agent, 20, &[0, 0])),
         ("half a frame", |agent| connections(agent, 20, &frame(1, &get("web"))[..30])),
-        ("a long frame but for its last byte", |agent| connections(agent, 20, &[&[0, 1, 0, 0], &[0x90; 65_535][..]].concat())),
+        ("a long frame but for its last byte", |agent| connections(agent, 20, &[&[0, 1, 0, 0][..], &vec![0x90; 65_535]].concat())),
         ("never reads", |agent| (0..4).map(|_| deaf(agent)).collect()),
         ("300 idle connections", |agent| connections(agent, 300, b"")),
     ];

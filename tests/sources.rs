@@ -22,7 +22,7 @@ fn each(steps: &Value, fact: &str) -> Vec<String> {
 fn the_fly_command_mints_for_one_app_and_storage_answers_after_a_restart() {
     let (home, fly) = Home::logged_in(&user_token());
     let mint = minted(123, DAY);
-    fly.mints("web", &[mint.clone()]);
+    fly.mints("web", std::slice::from_ref(&mint));
     let agent = home.agent();
     let first = home.get(&["web"]);
     assert_eq!(first["source"], "cli", "{first}");
@@ -143,7 +143,7 @@ fn a_strict_chain_uses_the_login_for_minting_only() {
     let (home, fly) = Home::logged_in(&bundle());
     home.configure("version: 1\nchain: strict\n");
     let mint = minted(123, DAY);
-    fly.mints("web", &[mint.clone()]);
+    fly.mints("web", std::slice::from_ref(&mint));
     let answer = home.get(&["web"]);
     assert_eq!(answer["source"], "cli", "{answer}");
     assert!(Bundle::answered(&answer).is_from(&mint));

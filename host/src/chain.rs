@@ -234,9 +234,8 @@ pub fn check_again(resolver: &Resolver, live: &Live, key: &Key, cached: &Cached)
     Some(resolver.cached(live, &key.app, checked.lease, cached.copy_of))
 }
 
-fn wanted<'a>(resolver: &Resolver, rule: &EffectiveRule<'a>, ids: Ids, key: &'a Key, role: Role) -> Wanted<'a> {
-    let EffectiveRule { organization, deliver, .. } = *rule;
-    Wanted { key, ids, organization, manual: role == Role::Manual, deliver, now: resolver.clock.now() }
+fn wanted<'a>(resolver: &Resolver, rule: &EffectiveRule<'a>, ids: Ids, key: &'a Key, by: Role) -> Wanted<'a> {
+    Wanted { key, ids, organization: rule.organization, manual: by == Role::Manual, deliver: rule.deliver, now: resolver.clock.now() }
 }
 
 impl Said {

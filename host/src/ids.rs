@@ -66,7 +66,9 @@ impl Learnt {
     ///
     /// # Errors
     /// When the disk fails; what was known stays.
-    #[expect(clippy::missing_panics_doc, reason = "numbers can be written")]
+    ///
+    /// # Panics
+    /// Never: numbers can be written.
     pub fn learn(&self, app: &AppName, ids: Ids) -> Result<(), StoreError> {
         let before = self.of(app);
         if before == ids {

@@ -121,6 +121,7 @@ impl Agent {
 }
 
 impl Drop for Agent {
+    #[expect(clippy::print_stdout, reason = "it is shown with what else the failed test has to say")]
     fn drop(&mut self) {
         if self.child.try_wait().unwrap().is_none() {
             let _ = kill_process(self.rustix_pid(), Signal::KILL);

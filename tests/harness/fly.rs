@@ -81,7 +81,7 @@ impl Fly {
     /// The processes whose numbers the script wrote to files `pid…`. One that is being written, and so has no whole line, does not count.
     pub(crate) fn pids(&self) -> Vec<u32> {
         let names = fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let noted = names.filter(|name| name.starts_with("pid") && !name.ends_with(".new"));
+        let noted = names.filter(|name| name.starts_with("pid") && !name.contains('.'));
         let texts = noted.map(|name| fs::read_to_string(self.folder.join(name)).unwrap());
         texts.filter_map(|text| text.strip_suffix('\n').map(|line| line.parse().unwrap())).collect()
     }

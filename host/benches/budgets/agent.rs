@@ -61,7 +61,7 @@ impl Drop for Running {
 }
 
 fn wait_for(socket: &Path) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while UnixStream::connect(socket).is_err() {
         assert!(Instant::now() < deadline, "nobody listens on {}", socket.display());
         thread::sleep(Duration::from_micros(200));

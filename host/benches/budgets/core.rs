@@ -107,6 +107,8 @@ async fn miss(table: &Table) {
 
 /// Leases that a former run kept come back through the sandbox and the sealed database.
 async fn storage(table: &Table) {
+    const APPS: usize = 600;
+
     let setting = Setting::new();
     fs::write(setting.path("vault.wasm"), flytoken::builtin::demo("vault").unwrap()).unwrap();
     setting.configure(&format!(
@@ -115,7 +117,6 @@ async fn storage(table: &Table) {
         setting::token(123)
     ));
     let former = setting.core().await;
-    const APPS: usize = 600;
     for number in 0..APPS {
         assert!(get(&former, number).await);
     }

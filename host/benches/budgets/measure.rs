@@ -17,6 +17,7 @@ impl Table {
     }
 
     /// Anything else against a budget.
+    #[expect(clippy::unused_self, reason = "there is no line without the table's head before it")]
     pub(crate) fn line(&self, what: &str, budget: &str, measured: &str, ratio: f64, reference: &str) {
         let over = if ratio > 1.0 { "  OVER" } else { "" };
         println!("{what:<52} {budget:>12} {measured:>12} {ratio:>7.2}  {reference}{over}");
