@@ -4,7 +4,7 @@ use std::{
     fs,
     io::Write,
     path::PathBuf,
-    process::Stdio,
+    process::{Child, Stdio},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
     time::Duration,
@@ -80,9 +80,10 @@ fn by_hand() -> Home {
 /// Starts an agent, lets `client` talk to it for each of `clients` at the same time, and kills it. A client is called again and again,
 /// and counts its answers, until it returns none: the agent is gone.
 fn killed<C: Send>(home: &Home, moment: Moment, clients: &mut [C], client: impl Fn(&mut C, &mut Wire) -> Option<()> + Sync) -> usize {
-    let mut child = home.command(&["agent"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let child = home.command(&["agent"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let (answers, gone) = (AtomicUsize::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
+        let doomed = Doomed { child, gone: &gone };
         for each in clients {
             let (client, answers, gone) = (&client, &answers, &gone);
             scope.spawn(move || {
@@ -101,11 +102,23 @@ fn killed<C: Send>(home: &Home, moment: Moment, clients: &mut [C], client: impl 
                 thread::sleep(after);
             }
         }
-        kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
-        child.wait().unwrap();
-        gone.store(true, Ordering::SeqCst);
+        drop(doomed);
     });
     answers.into_inner()
+}
+
+/// An agent that is killed when this is dropped, also when the test fails before it is time.
+struct Doomed<'a> {
+    child: Child,
+    gone: &'a AtomicBool,
+}
+
+impl Drop for Doomed<'_> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.gone.store(true, Ordering::SeqCst);
+    }
 }
 
 fn socket(home: &Home) -> PathBuf {

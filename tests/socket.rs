@@ -111,7 +111,8 @@ fn others_are_served_at_once_while_a_client_misbehaves_and_afterwards_memory_and
         let meanwhile = agent.memory();
         assert!(meanwhile < memory + MEANWHILE * open.len() as u64, "{what}: {memory} KiB became {meanwhile} KiB");
         drop(open);
-        eventually(what, || (agent.descriptors() == descriptors).then_some(()));
+        // Some of those before may have taken their time to go.
+        eventually(what, || (agent.descriptors() <= descriptors).then_some(()));
         let after = agent.memory();
         assert!(after < memory + AFTERWARDS, "{what}: {memory} KiB became {after} KiB");
     }
