@@ -24,3 +24,7 @@ bench:
 # The whole chain in a throwaway home.
 demo:
     cargo run --release --locked -- demo
+
+# The token parser against what a fuzzer comes up with, ten minutes a target; needs nightly and cargo-fuzz.
+fuzz TARGET="text" SECONDS="600":
+    cargo +nightly fuzz run {{TARGET}} fuzz/corpus/{{TARGET}} fuzz/seeds/{{TARGET}} -- -max_total_time={{SECONDS}} -max_len=4096
