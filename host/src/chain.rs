@@ -115,9 +115,9 @@ impl Asked<'_> {
             let text = format!("nothing is minted: {}; {}", with_causes(&error), error.hint());
             return (Said::Refused(Refusal::Misconfigured(text)), Duration::ZERO);
         }
-        let digest = self.health_digest(source);
+        let digest = || self.health_digest(source);
         if self.intent != Intent::RenewNow
-            && let Some(resting) = self.resolver.health.resting(&step.source, &digest, self.key)
+            && let Some(resting) = self.resolver.health.resting(&step.source, digest, self.key)
         {
             return (Said::Refused(resting.into_refusal()), Duration::ZERO);
         }

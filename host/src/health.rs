@@ -30,7 +30,8 @@ struct Rest {
     refusal: Refusal,
     /// Until then; none is until the source is another than this.
     until: Option<Instant>,
-    digest: [u8; 32],
+    /// What the source was; none where what is remembered is over in moments anyway.
+    digest: Option<[u8; 32]>,
     /// How often in a row it was unavailable.
     failures: u32,
 }
@@ -80,8 +81,9 @@ pub enum Outcome<'a> {
 }
 
 impl Health {
-    /// Whether `source`, which runs under this digest, rests for `key`. A breaker whose time is over lets one call through.
-    pub fn resting(&self, source: &SourceName, digest: &[u8; 32], key: &Key) -> Option<Resting> {
+    /// Whether `source` rests for `key`. What it is now is asked for only if something is remembered of it: another source than that is
+    /// tried. A breaker whose time is over lets one call through.
+    pub fn resting(&self, source: &SourceName, digest: impl FnOnce() -> [u8; 32], key: &Key) -> Option<Resting> {
         let now = Instant::now();
         let mut memories = self.lock();
         if let Some(breaker) = memories.breakers.get_mut(source)
@@ -94,15 +96,19 @@ impl Health {
             // Half open: whoever comes first tries it, and the others wait for what comes of that.
             breaker.open_until = Some(now + OPEN);
         }
-        let rest = memories.rests.get(&(source.clone(), key.clone())).filter(|rest| rest.digest == *digest)?;
-        match rest.until {
-            Some(until) if until <= now => None,
-            until => Some(Resting { refusal: rest.refusal.clone(), left: until.map(|until| until - now) }),
+        if memories.rests.is_empty() {
+            return None;
         }
+        let rest = memories.rests.get(&(source.clone(), key.clone())).filter(|rest| rest.until.is_none_or(|until| until > now))?;
+        let resting = Resting { refusal: rest.refusal.clone(), left: rest.until.map(|until| until - now) };
+        let remembered = rest.digest;
+        // Telling what it is takes a look at files.
+        drop(memories);
+        remembered.is_none_or(|remembered| digest() == remembered).then_some(resting)
     }
 
-    /// Takes note of what came of asking.
-    pub fn note(&self, source: &SourceName, digest: [u8; 32], key: &Key, outcome: Outcome<'_>) {
+    /// Takes note of what came of asking. What the source is is asked for only if that is to be remembered.
+    pub fn note(&self, source: &SourceName, digest: impl FnOnce() -> [u8; 32], key: &Key, outcome: Outcome<'_>) {
         let mut memories = self.lock();
         match outcome {
             Outcome::Broke(_) => {
@@ -120,14 +126,14 @@ impl Health {
             return;
         };
         let failures = memories.rests.get(&at).map_or(0, |rest| rest.failures) + 1;
-        let wait = match refusal {
+        let (wait, digest) = match refusal {
             Refusal::Absent(_) => {
                 memories.rests.remove(&at);
                 return;
             }
-            Refusal::Unavailable(_) => Some(backoff(failures, draw())),
-            Refusal::NeedsHuman { .. } => Some(MOMENTS.0 + MOMENTS.1.saturating_sub(MOMENTS.0).mul_f64(draw())),
-            Refusal::Misconfigured(_) => None,
+            Refusal::Unavailable(_) => (Some(backoff(failures, draw())), Some(digest())),
+            Refusal::NeedsHuman { .. } => (Some(MOMENTS.0 + MOMENTS.1.saturating_sub(MOMENTS.0).mul_f64(draw())), None),
+            Refusal::Misconfigured(_) => (None, Some(digest())),
         };
         memories.make_room();
         let rest = Rest { refusal: refusal.clone(), until: wait.map(|wait| Instant::now() + wait), digest, failures };
@@ -230,7 +236,7 @@ mod tests {
     }
 
     fn wait(health: &Health) -> Option<Duration> {
-        health.resting(&source(), &DIGEST, &key("web")).and_then(|resting| resting.left)
+        health.resting(&source(), || DIGEST, &key("web")).and_then(|resting| resting.left)
     }
 
     #[test]
@@ -248,17 +254,17 @@ mod tests {
         let health = Health::default();
         let mut longest = Duration::ZERO;
         for failures in 1..=10 {
-            health.note(&source(), DIGEST, &key("web"), Outcome::Refused(&down()));
+            health.note(&source(), || DIGEST, &key("web"), Outcome::Refused(&down()));
             let wait = wait(&health).unwrap();
             assert!(wait <= backoff(failures, 1.0) && wait >= backoff(failures, 0.0), "{failures}: {wait:?}");
             longest = longest.max(wait);
-            assert_eq!(health.resting(&source(), &DIGEST, &key("api")), None, "other apps go on");
+            assert_eq!(health.resting(&source(), || DIGEST, &key("api")), None, "other apps go on");
             advance(wait).await;
-            assert_eq!(health.resting(&source(), &DIGEST, &key("web")), None);
+            assert_eq!(health.resting(&source(), || DIGEST, &key("web")), None);
         }
         assert!(longest > Duration::from_secs(140));
-        health.note(&source(), DIGEST, &key("web"), Outcome::Answered);
-        health.note(&source(), DIGEST, &key("web"), Outcome::Refused(&down()));
+        health.note(&source(), || DIGEST, &key("web"), Outcome::Answered);
+        health.note(&source(), || DIGEST, &key("web"), Outcome::Refused(&down()));
         assert!(wait(&health).unwrap() <= FIRST, "an answer begins anew");
     }
 
@@ -266,16 +272,16 @@ mod tests {
     async fn a_person_is_asked_again_in_moments_and_a_mistake_stays_until_the_source_is_another() {
         let health = Health::default();
         let person = Refusal::NeedsHuman { text: "log in".into(), command: None, url: None };
-        health.note(&source(), DIGEST, &key("web"), Outcome::Refused(&person));
+        health.note(&source(), || DIGEST, &key("web"), Outcome::Refused(&person));
         assert!((MOMENTS.0..=MOMENTS.1).contains(&wait(&health).unwrap()));
         let mistake = Refusal::Misconfigured("no such setting".into());
-        health.note(&source(), DIGEST, &key("web"), Outcome::Refused(&mistake));
+        health.note(&source(), || DIGEST, &key("web"), Outcome::Refused(&mistake));
         advance(Duration::from_hours(24)).await;
-        let resting = health.resting(&source(), &DIGEST, &key("web")).unwrap();
+        let resting = health.resting(&source(), || DIGEST, &key("web")).unwrap();
         assert_eq!(resting, Resting { refusal: mistake, left: None });
-        assert_eq!(health.resting(&source(), &[2; 32], &key("web")), None, "other settings are tried");
+        assert_eq!(health.resting(&source(), || [2; 32], &key("web")), None, "other settings are tried");
         health.forgive(|key| key.app.as_str() == "web");
-        assert_eq!(health.resting(&source(), &DIGEST, &key("web")), None);
+        assert_eq!(health.resting(&source(), || DIGEST, &key("web")), None);
     }
 
     #[tokio::test(start_paused = true)]
@@ -283,20 +289,20 @@ mod tests {
         let health = Health::default();
         let broken = Refusal::Unavailable("trapped".into());
         for app in ["a", "b", "c"] {
-            assert_eq!(health.resting(&source(), &DIGEST, &key(app)), None);
-            health.note(&source(), DIGEST, &key(app), Outcome::Broke(&broken));
+            assert_eq!(health.resting(&source(), || DIGEST, &key(app)), None);
+            health.note(&source(), || DIGEST, &key(app), Outcome::Broke(&broken));
         }
-        let resting = health.resting(&source(), &DIGEST, &key("d")).unwrap();
+        let resting = health.resting(&source(), || DIGEST, &key("d")).unwrap();
         assert_eq!((resting.refusal.text(), resting.left), ("it broke 3 times in a row", Some(OPEN)));
         advance(OPEN).await;
-        assert_eq!(health.resting(&source(), &DIGEST, &key("d")), None, "half open: one tries");
-        assert!(health.resting(&source(), &DIGEST, &key("e")).is_some(), "the others do not");
-        health.note(&source(), DIGEST, &key("d"), Outcome::Broke(&broken));
+        assert_eq!(health.resting(&source(), || DIGEST, &key("d")), None, "half open: one tries");
+        assert!(health.resting(&source(), || DIGEST, &key("e")).is_some(), "the others do not");
+        health.note(&source(), || DIGEST, &key("d"), Outcome::Broke(&broken));
         assert!(health.open(&source()).is_some(), "open again at once");
         advance(OPEN).await;
-        assert_eq!(health.resting(&source(), &DIGEST, &key("f")), None);
-        health.note(&source(), DIGEST, &key("f"), Outcome::Answered);
-        assert_eq!(health.resting(&source(), &DIGEST, &key("e")), None, "closed");
+        assert_eq!(health.resting(&source(), || DIGEST, &key("f")), None);
+        health.note(&source(), || DIGEST, &key("f"), Outcome::Answered);
+        assert_eq!(health.resting(&source(), || DIGEST, &key("e")), None, "closed");
         assert_eq!(health.open(&source()), None);
     }
 
@@ -304,7 +310,7 @@ mod tests {
     async fn what_is_remembered_is_bounded() {
         let health = Health::default();
         for number in 0..MOST_RESTS + 10 {
-            health.note(&source(), DIGEST, &key(&format!("app-{number}")), Outcome::Refused(&down()));
+            health.note(&source(), || DIGEST, &key(&format!("app-{number}")), Outcome::Refused(&down()));
         }
         assert!(health.lock().rests.len() <= MOST_RESTS);
     }

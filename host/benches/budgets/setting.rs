@@ -48,7 +48,7 @@ impl Setting {
     pub(crate) fn configure(&self, yaml: &str) {
         let folder = self.path("home/.config/flytoken");
         fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("config.yaml"), format!("key: file\n{yaml}")).unwrap();
+        fs::write(folder.join("config.yaml"), format!("key: file\nbudget: {{ per-app: 1000, total: 1000 }}\n{yaml}")).unwrap();
     }
 
     /// The variables of a process in this home.

@@ -46,7 +46,10 @@ impl FingerprintKey {
     /// Whether a permission token in one list is, narrowed or not, in the other too.
     pub fn share_a_permission(&self, a: &ApiToken, b: &ApiToken) -> bool {
         let permissions = |token: &ApiToken| -> Vec<Fingerprint> {
-            let is_permission = |item: &&str| read(item).is_some_and(|macaroon| macaroon.is_permission());
+            let is_permission = |item: &&str| {
+                let macaroon = decoded(item).and_then(|bytes| Macaroon::decode(&bytes).ok());
+                macaroon.is_some_and(|macaroon| macaroon.is_permission())
+            };
             text::items(token.expose()).filter(is_permission).map(|item| self.of_item(item)).collect()
         };
         let b = permissions(b);
@@ -60,9 +63,10 @@ impl FingerprintKey {
 
 /// Adds one item so that no two lists run together: a nonce is an array that says how long it is, any other text has its length before it.
 fn add(hash: &mut Hmac<Sha256>, item: &str) {
-    if let Some(macaroon) = read(item) {
+    let bytes = decoded(item);
+    if let Some(nonce) = bytes.as_ref().and_then(|bytes| Macaroon::nonce_in(bytes)) {
         hash.update(b"nonce");
-        hash.update(macaroon.nonce_bytes());
+        hash.update(nonce);
     } else {
         hash.update(b"text");
         hash.update(&item.len().to_be_bytes());
@@ -70,9 +74,10 @@ fn add(hash: &mut Hmac<Sha256>, item: &str) {
     }
 }
 
-fn read(item: &str) -> Option<Macaroon> {
+/// The bytes of a macaroon, if it is one by its prefix.
+fn decoded(item: &str) -> Option<Zeroizing<Vec<u8>>> {
     match Form::of(item) {
-        Form::Macaroon(base64) => text::decode(base64, 0).and_then(|bytes| Macaroon::decode(&bytes)).ok(),
+        Form::Macaroon(base64) => text::decode(base64, 0).ok(),
         Form::User | Form::Opaque => None,
     }
 }

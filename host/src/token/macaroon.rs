@@ -123,6 +123,16 @@ impl Macaroon {
         self.part(&self.nonce)
     }
 
+    /// The nonce of an encoded macaroon, without a look at what is behind it.
+    pub(super) fn nonce_in(bytes: &[u8]) -> Option<&[u8]> {
+        let mut reader = Reader::new(bytes);
+        if reader.array("a macaroon").ok()? != 4 {
+            return None;
+        }
+        let (range, ..) = nonce(&mut reader).ok()?;
+        bytes.get(range)
+    }
+
     /// Type and body of each caveat, as they stand in the token.
     pub(super) fn caveats_bytes(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.caveats.iter().map(|(range, _)| self.part(&(range.start as usize..range.end as usize)))
