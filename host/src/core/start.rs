@@ -75,10 +75,14 @@ impl Core {
         }
         let started = clock.now();
 
-        // The engine and the sealing key take their time on different things.
-        let engine = {
-            let cache = paths.cache().map(|directory| directory.join("components"));
-            spawn_blocking(move || Runtime::new(cache.as_deref()))
+        // Sources and databases take their time on different things: a keyring that hangs holds up no component.
+        let loading = {
+            let (cache, config) = (paths.cache().map(|directory| directory.join("components")), Arc::clone(&loaded.config));
+            spawn_blocking(move || {
+                let runtime = Arc::new(Runtime::new(cache.as_deref()).map_err(|error| internal(&error))?);
+                let sources = Sources::load(&runtime, &config, &Sources::default());
+                Ok::<_, Failure>((runtime, sources))
+            })
         };
         let opening = {
             let (paths, environment, clock) = (paths.clone(), environment.clone(), Arc::clone(&clock));
@@ -86,11 +90,7 @@ impl Core {
             spawn_blocking(move || open_store(&paths, &environment, &clock, key, mode))
         };
         let (store, storage) = opening.await.map_err(|error| internal(&error))??;
-        let runtime = Arc::new(engine.await.map_err(|error| internal(&error))?.map_err(|error| internal(&error))?);
-        let sources = {
-            let (runtime, config) = (Arc::clone(&runtime), Arc::clone(&loaded.config));
-            spawn_blocking(move || Sources::load(&runtime, &config, &Sources::default())).await.map_err(|error| internal(&error))?
-        };
+        let (runtime, sources) = loading.await.map_err(|error| internal(&error))??;
 
         let fingerprints = Arc::new(FingerprintKey::new(store.derive(Purpose::Fingerprints)));
         let memory = Arc::new(LoginMemory(Arc::clone(&store)));
