@@ -29,7 +29,11 @@ impl Macaroon {
         if added.is_empty() {
             return Ok(self.copy());
         }
-        self.with_more(&added, &signature).map_err(CannotNarrow::Unreadable)
+        let narrowed = self.with_more(&added, &signature).map_err(CannotNarrow::Unreadable)?;
+        if narrowed.allows_nothing() && !self.allows_nothing() {
+            return Err(CannotNarrow::Nothing);
+        }
+        Ok(narrowed)
     }
 
     fn check_addition(&self, caveat: &Caveat) -> Result<(), CannotNarrow> {
@@ -67,6 +71,9 @@ pub enum CannotNarrow {
     /// A statement about who somebody is makes a token invalid unless it is a finished discharge.
     #[error("a statement about a user belongs into discharges: in a token that can be narrowed it makes the token invalid")]
     Attestation,
+    /// What it allows and what the caveats allow have nothing in common.
+    #[error("it allows none of that: narrowed it would allow nothing")]
+    Nothing,
     /// The result could not be read again.
     #[error("the narrowed token would be malformed: {0}")]
     Unreadable(Malformed),
@@ -75,7 +82,7 @@ pub enum CannotNarrow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::token::{AUTH_LOCATION, ThirdParty, forge::Forge};
+    use crate::token::{AUTH_LOCATION, Mask, ThirdParty, forge::Forge};
 
     #[test]
     fn a_caveat_that_would_make_the_token_useless_is_refused() {
@@ -89,6 +96,8 @@ mod tests {
         ] {
             assert_eq!(token.attenuated(&[caveat]).err(), expected);
         }
+        let writing = Forge::new([1; 32]).permission([1; 16]).caveat(Caveat::Organization { id: 1, mask: Mask::WRITE });
+        assert_eq!(writing.sign().macaroon.attenuated(&[Caveat::Action(Mask::READ)]).err(), Some(CannotNarrow::Nothing));
         let present = token.caveats().next().expect("a third party").clone();
         assert!(token.attenuated(&[present]).is_ok(), "what is there already is passed over");
     }
