@@ -267,7 +267,7 @@ pub fn call(resolver: &Arc<Resolver>, source: &Source, login: &LoginState, key: 
             source_digest: source.digest,
             is_login: false,
         },
-        sequence: Arc::new(move || sequence.next()),
+        obtained: Arc::new(move || sequence.obtained()),
         login: granted_login,
         records: config.grants.records.map(|grant| {
             let record = Arc::new(Record::new(Arc::clone(resolver), &config.name, config.role, grant, key.clone()));

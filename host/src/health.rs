@@ -12,11 +12,13 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::{cache::Key, config::SourceName, refusal::Refusal, system::draw};
+use crate::{cache::Key, config::SourceName, refusal::Refusal, system::Draw};
 
 /// What is remembered of every source.
-#[derive(Debug, Default)]
-pub struct Health(Mutex<Memories>);
+pub struct Health {
+    memories: Mutex<Memories>,
+    draw: Draw,
+}
 
 #[derive(Debug, Default)]
 struct Memories {
@@ -81,6 +83,11 @@ pub enum Outcome<'a> {
 }
 
 impl Health {
+    /// Nothing yet. Waits are spread by what `draw` gives.
+    pub fn new(draw: Draw) -> Self {
+        Self { memories: Mutex::default(), draw }
+    }
+
     /// Whether `source` rests for `key`. What it is now is asked for only if something is remembered of it: another source than that is
     /// tried. A breaker whose time is over lets one call through.
     pub fn resting(&self, source: &SourceName, digest: impl FnOnce() -> [u8; 32], key: &Key) -> Option<Resting> {
@@ -131,8 +138,8 @@ impl Health {
                 memories.rests.remove(&at);
                 return;
             }
-            Refusal::Unavailable(_) => (Some(backoff(failures, draw())), Some(digest())),
-            Refusal::NeedsHuman { .. } => (Some(MOMENTS.0 + MOMENTS.1.saturating_sub(MOMENTS.0).mul_f64(draw())), None),
+            Refusal::Unavailable(_) => (Some(backoff(failures, (self.draw)())), Some(digest())),
+            Refusal::NeedsHuman { .. } => (Some(MOMENTS.0 + MOMENTS.1.saturating_sub(MOMENTS.0).mul_f64((self.draw)())), None),
             Refusal::Misconfigured(_) => (None, Some(digest())),
         };
         memories.make_room();
@@ -171,7 +178,7 @@ impl Health {
 
     fn lock(&self) -> MutexGuard<'_, Memories> {
         // Nothing that could panic leaves it half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -223,6 +230,10 @@ mod tests {
 
     const DIGEST: [u8; 32] = [1; 32];
 
+    fn health() -> Health {
+        Health::new(std::sync::Arc::new(crate::system::draw))
+    }
+
     fn key(app: &str) -> Key {
         Key { app: AppName::parse(app).unwrap(), kind: Kind::Readonly }
     }
@@ -251,7 +262,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_unavailable_rests_longer_each_time_until_it_answers() {
-        let health = Health::default();
+        let health = health();
         let mut longest = Duration::ZERO;
         for failures in 1..=10 {
             health.note(&source(), || DIGEST, &key("web"), Outcome::Refused(&down()));
@@ -270,7 +281,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_person_is_asked_again_in_moments_and_a_mistake_stays_until_the_source_is_another() {
-        let health = Health::default();
+        let health = health();
         let person = Refusal::NeedsHuman { text: "log in".into(), command: None, url: None };
         health.note(&source(), || DIGEST, &key("web"), Outcome::Refused(&person));
         assert!((MOMENTS.0..=MOMENTS.1).contains(&wait(&health).unwrap()));
@@ -286,7 +297,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn three_broken_calls_open_the_breaker_for_all_apps_and_one_call_tries_it_again() {
-        let health = Health::default();
+        let health = health();
         let broken = Refusal::Unavailable("trapped".into());
         for app in ["a", "b", "c"] {
             assert_eq!(health.resting(&source(), || DIGEST, &key(app)), None);
@@ -308,7 +319,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_remembered_is_bounded() {
-        let health = Health::default();
+        let health = health();
         for number in 0..MOST_RESTS + 10 {
             health.note(&source(), || DIGEST, &key(&format!("app-{number}")), Outcome::Refused(&down()));
         }

@@ -24,7 +24,7 @@ use crate::{
     sequence::Sequence,
     sources::Sources,
     store::Store,
-    system::{Clock, Defect, draw},
+    system::{Clock, Defect, Draw},
     token::FingerprintKey,
     tombstones::{Tombstones, Verdict},
 };
@@ -57,6 +57,8 @@ pub struct Resolver {
     pub cache: Arc<Cache>,
     /// How the last resolutions went.
     pub explanations: Explanations,
+    /// Spreads what would else happen in step.
+    pub draw: Draw,
     /// What goes wrong in a behaviour that orders it.
     pub defect: Defect,
     /// Whether what is obtained is remembered before this process ends; a one-shot cannot renew in the background.
@@ -81,7 +83,7 @@ impl Resolver {
         let moments = Moments {
             ttl: live.config.ttl,
             p99: source.map_or(Duration::ZERO, |source| source.stats.p99()),
-            draw: draw(),
+            draw: (self.draw)(),
             at_most: manual.then(|| self.clock.now().after(MANUAL_AT_MOST)),
         };
         let fingerprint = self.fingerprints.of(&lease.token);

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use crate::system::Clock;
+use crate::{system::Clock, time::Timestamp};
 
 /// Hands out numbers that grow: of two secrets, the one with the greater number was obtained later.
 ///
@@ -15,6 +15,15 @@ use crate::system::Clock;
 pub struct Sequence {
     clock: Arc<dyn Clock>,
     last: Arc<AtomicU64>,
+}
+
+/// When a secret was obtained, and its place among all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Obtained {
+    /// The moment by the clock.
+    pub at: Timestamp,
+    /// Greater than that of every secret that was obtained before.
+    pub sequence: u64,
 }
 
 impl Sequence {
@@ -29,6 +38,11 @@ impl Sequence {
         let next = |last: u64| now.max(last.saturating_add(1));
         // The closure always returns a value, so the update cannot fail.
         self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last))).map_or(now, next)
+    }
+
+    /// The same for a secret that is obtained now.
+    pub fn obtained(&self) -> Obtained {
+        Obtained { at: self.clock.now(), sequence: self.next() }
     }
 
     /// Learns of a number that another process handed out.

@@ -19,9 +19,45 @@ use crate::{
     builtin,
     config::{ComponentRef, Config, DurationText, SourceConfig, SourceName},
     hex,
+    lease::Lease,
     protocol::SourceStatus,
-    runtime::{Loaded, Runtime},
+    runtime::{BoxFuture, Call, Loaded, Refused, Runtime, SourceRequest},
 };
+
+/// A source's code, ready to be called any number of times.
+pub trait Code: Send + Sync {
+    /// Asks for a lease. Nothing about it is checked but that its token is one of this call's secrets.
+    ///
+    /// What is refused is what the source said, or what became of it.
+    fn resolve(&self, call: Call, request: SourceRequest) -> BoxFuture<'_, Result<Lease, Refused>>;
+
+    /// Has a keeper remember `lease`.
+    fn keep<'a>(&'a self, call: Call, request: SourceRequest, lease: &'a Lease) -> BoxFuture<'a, Result<(), Refused>>;
+
+    /// Has a keeper forget what it remembers for the app and kind of `request`.
+    fn forget(&self, call: Call, request: SourceRequest) -> BoxFuture<'_, Result<(), Refused>>;
+
+    /// The SHA-256 digest of its file.
+    fn sha256(&self) -> [u8; 32];
+}
+
+impl Code for Loaded {
+    fn resolve(&self, call: Call, request: SourceRequest) -> BoxFuture<'_, Result<Lease, Refused>> {
+        Box::pin(self.resolve(call, request))
+    }
+
+    fn keep<'a>(&'a self, call: Call, request: SourceRequest, lease: &'a Lease) -> BoxFuture<'a, Result<(), Refused>> {
+        Box::pin(self.keep(call, request, lease))
+    }
+
+    fn forget(&self, call: Call, request: SourceRequest) -> BoxFuture<'_, Result<(), Refused>> {
+        Box::pin(self.forget(call, request))
+    }
+
+    fn sha256(&self) -> [u8; 32] {
+        self.sha256()
+    }
+}
 
 /// Every source of one configuration.
 #[derive(Default)]
@@ -32,7 +68,7 @@ pub struct Source {
     /// Its part of the configuration.
     pub config: Arc<SourceConfig>,
     /// The component, linked to what it was granted; or why there is none.
-    pub loaded: Result<Arc<Loaded>, String>,
+    pub loaded: Result<Arc<dyn Code>, String>,
     /// Digest of component, settings and grants; what was kept under another one no longer counts.
     pub digest: [u8; 32],
     /// Why the newest component or settings are not the ones in force.
@@ -54,6 +90,19 @@ impl Sources {
     pub fn do_the_same_as(&self, other: &Self) -> bool {
         let facts = |sources: &Self| sources.all().map(|source| (source.config.name.clone(), source.digest)).collect::<Vec<_>>();
         facts(self) == facts(other)
+    }
+
+    /// Puts `code` in the place of what a source's file holds, or does not.
+    #[cfg(test)]
+    pub(crate) fn stand_in(&mut self, config: &Arc<SourceConfig>, code: Arc<dyn Code>) {
+        let digest = digest(&code.sha256(), config);
+        let loaded = self.0.get(&config.name);
+        let (sandboxes, stats) = loaded.map_or_else(
+            || (Arc::new(Semaphore::new(MOST_SANDBOXES)), Arc::default()),
+            |loaded| (Arc::clone(&loaded.sandboxes), Arc::clone(&loaded.stats)),
+        );
+        let source = Source { config: Arc::clone(config), loaded: Ok(code), digest, problem: None, sandboxes, stats };
+        self.0.insert(config.name.clone(), Arc::new(source));
     }
 
     /// One source by name.
@@ -92,7 +141,7 @@ impl Source {
 fn load(runtime: &Runtime, config: &Arc<SourceConfig>, before: Option<&Arc<Source>>) -> Arc<Source> {
     let stats = before.map_or_else(Arc::default, |before| Arc::clone(&before.stats));
     let sandboxes = before.map_or_else(|| Arc::new(Semaphore::new(MOST_SANDBOXES)), |before| Arc::clone(&before.sandboxes));
-    let fresh = |loaded: Result<Arc<Loaded>, String>, digest, problem| {
+    let fresh = |loaded: Result<Arc<dyn Code>, String>, digest, problem| {
         Arc::new(Source {
             config: Arc::clone(config),
             loaded,
@@ -112,7 +161,7 @@ fn load(runtime: &Runtime, config: &Arc<SourceConfig>, before: Option<&Arc<Sourc
             return Ok((same.loaded.clone(), digest));
         }
         let loaded = runtime.load(&config.name, &bytes, &config.grants, config.role).map_err(|error| error.to_string())?;
-        Ok((Ok(Arc::new(loaded)), digest))
+        Ok((Ok(Arc::new(loaded) as Arc<dyn Code>), digest))
     });
     match (new, before) {
         (Ok((loaded, digest)), _) => fresh(loaded, digest, None),

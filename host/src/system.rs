@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
     path::PathBuf,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -104,6 +105,9 @@ impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment 
         Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 }
+
+/// Where numbers drawn evenly from `[0, 1)` come from.
+pub type Draw = Arc<dyn Fn() -> f64 + Send + Sync>;
 
 /// Random bytes from the operating system.
 ///

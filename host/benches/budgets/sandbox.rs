@@ -10,6 +10,7 @@ use flytoken::{
     lease::Provenance,
     owner::Intent,
     runtime::{Call, DEFAULT_MEMORY, Runtime, SourceRequest},
+    sequence::Obtained,
     time::Timestamp,
 };
 
@@ -33,7 +34,7 @@ pub(crate) fn run(table: &Table) {
             source_digest: [0; 32],
             is_login: false,
         },
-        sequence: Arc::new(|| 1),
+        obtained: Arc::new(|| Obtained { at: Timestamp::default(), sequence: 1 }),
         login: None,
         records: None,
         command: None,

@@ -66,7 +66,13 @@ async fn apply(inner: &Arc<Inner>, config: Arc<Config>) {
         let (runtime, config, before) = (Arc::clone(&inner.runtime), Arc::clone(&config), Arc::clone(&before));
         spawn_blocking(move || Sources::load(&runtime, &config, &before.sources)).await
     };
-    let Ok(sources) = sources else { return };
+    if let Ok(sources) = sources {
+        put_in_force(inner, config, sources);
+    }
+}
+
+/// Puts a configuration and its sources in the place of those in force.
+pub(super) fn put_in_force(inner: &Inner, config: Arc<Config>, sources: Sources) {
     for source in sources.all() {
         let status = source.status();
         match status.problem {
@@ -76,6 +82,7 @@ async fn apply(inner: &Arc<Inner>, config: Arc<Config>) {
         }
     }
     let resolver = &inner.resolver;
+    let before = resolver.live.load_full();
     let changed = before.config != config;
     let same = !changed && sources.do_the_same_as(&before.sources);
     resolver.live.store(Arc::new(Live { config, sources, revision: before.revision + 1 }));

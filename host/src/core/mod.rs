@@ -7,6 +7,8 @@ mod invalidate;
 mod manual;
 mod minted;
 mod report;
+#[cfg(test)]
+mod scenarios;
 mod start;
 
 use std::{sync::Arc, time::Duration};

@@ -16,7 +16,7 @@ use crate::{
     causes::with_causes,
     changes::Changes,
     command::{self, Commands, supervisor},
-    config::{self, KeyPlace},
+    config::{self, Config, KeyPlace},
     explanations::Explanations,
     health::Health,
     ids::Learnt,
@@ -31,7 +31,8 @@ use crate::{
     sequence::Sequence,
     sources::Sources,
     store::{Hold, KeySearch, Patience, Purpose, Store, StoreError, SystemKeyring},
-    system::{Clock, Defect, Environment},
+    system::{Clock, Defect, Draw, Environment, draw},
+    time::Timestamp,
     token::FingerprintKey,
     tombstones::Tombstones,
 };
@@ -46,6 +47,24 @@ pub struct Setup {
     pub paths: Paths,
     /// How it is used.
     pub mode: Mode,
+}
+
+/// What a core is put together from.
+pub(super) struct Parts {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) draw: Draw,
+    pub(super) config: Arc<Config>,
+    pub(super) sources: Sources,
+    pub(super) runtime: Arc<Runtime>,
+    pub(super) store: Arc<Store>,
+    pub(super) login: LoginWatch,
+    pub(super) commands: Commands,
+    pub(super) fingerprints: Arc<FingerprintKey>,
+    pub(super) defect: Defect,
+    pub(super) mode: Mode,
+    pub(super) started: Timestamp,
+    pub(super) storage: StorageFacts,
+    pub(super) configuration: ConfigurationFacts,
 }
 
 /// How a core is used.
@@ -110,49 +129,68 @@ impl Core {
                 watch
             }
         };
-        let tombstones = Tombstones::open(Arc::clone(&store), clock.now()).map_err(|error| store_failed(&error))?;
-        let sequence = Sequence::after(tombstones.greatest_sequence(), Arc::clone(&clock));
-        let cache = Arc::new(Cache::default());
-        let resolver = Arc::new(Resolver {
-            clock: Arc::clone(&clock),
-            live: ArcSwap::from_pointee(Live { config: Arc::clone(&loaded.config), sources, revision: 0 }),
-            learnt: Learnt(Arc::clone(&store)),
-            health: Health::default(),
-            mints: Mints::open(Arc::clone(&store), Arc::clone(&clock)),
+        let scratch = command::scratch_place(&environment);
+        let core = Self::assemble(Parts {
+            commands: Commands::new(supervisor::this_program().map_err(|error| internal(&error))?, scratch, &environment),
+            clock,
+            draw: Arc::new(draw),
+            config: loaded.config,
+            sources,
+            runtime,
             store,
-            tombstones,
             login,
-            commands: Commands::new(
-                supervisor::this_program().map_err(|error| internal(&error))?,
-                command::scratch_place(&environment),
-                &environment,
-            ),
             fingerprints,
-            sequence,
-            cache: Arc::clone(&cache),
-            explanations: Explanations::default(),
             defect: Defect::new(&environment),
-            one_shot: mode == Mode::OneShot,
-        });
-        let configuration = ConfigurationFacts { files: loaded.read, problem: None };
-        let core = Self {
-            inner: Arc::new(Inner {
-                owners: Owners::new(Arc::clone(&resolver), cache, clock),
-                resolver,
-                runtime,
-                started,
-                storage,
-                configuration: Mutex::new(configuration),
-                followers: Mutex::default(),
-                after: Mutex::default(),
-            }),
-        };
+            mode,
+            started,
+            storage,
+            configuration: ConfigurationFacts { files: loaded.read, problem: None },
+        })?;
         if let Some(changes) = changes {
             followers.spawn(follow::login(Arc::downgrade(&core.inner)));
             followers.spawn(follow::configuration(Arc::downgrade(&core.inner), layers, changes));
         }
         *super::lock(&core.inner.followers) = followers;
         Ok(core)
+    }
+
+    /// Puts a core together from what was opened and loaded. Nothing follows anything yet.
+    ///
+    /// # Errors
+    /// If the tombstones cannot be read.
+    pub(super) fn assemble(parts: Parts) -> Result<Self, Failure> {
+        let Parts { clock, draw, config, sources, runtime, store, login, commands, fingerprints, defect, mode, .. } = parts;
+        let tombstones = Tombstones::open(Arc::clone(&store), clock.now()).map_err(|error| store_failed(&error))?;
+        let cache = Arc::new(Cache::default());
+        let resolver = Arc::new(Resolver {
+            live: ArcSwap::from_pointee(Live { config, sources, revision: 0 }),
+            learnt: Learnt(Arc::clone(&store)),
+            health: Health::new(Arc::clone(&draw)),
+            mints: Mints::open(Arc::clone(&store), Arc::clone(&clock)),
+            sequence: Sequence::after(tombstones.greatest_sequence(), Arc::clone(&clock)),
+            store,
+            tombstones,
+            login,
+            commands,
+            fingerprints,
+            cache: Arc::clone(&cache),
+            explanations: Explanations::default(),
+            draw,
+            defect,
+            one_shot: mode == Mode::OneShot,
+            clock: Arc::clone(&clock),
+        });
+        let inner = Inner {
+            owners: Owners::new(Arc::clone(&resolver), cache, clock),
+            resolver,
+            runtime,
+            started: parts.started,
+            storage: parts.storage,
+            configuration: Mutex::new(parts.configuration),
+            followers: Mutex::default(),
+            after: Mutex::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 }
 

@@ -12,6 +12,8 @@ mod identity;
 mod look;
 mod one_shot;
 mod place;
+#[cfg(test)]
+mod scene;
 mod tracker;
 mod watch;
 
@@ -22,6 +24,8 @@ use crate::{time::Timestamp, token::ApiToken};
 pub use identity::{Identity, IdentityMemory, Remembered};
 pub use one_shot::one_shot;
 pub use place::Place;
+#[cfg(test)]
+pub(crate) use scene::LoginScene;
 pub use watch::LoginWatch;
 
 /// What is known about the login after the last look at it.

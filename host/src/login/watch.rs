@@ -73,7 +73,7 @@ impl LoginWatch {
     }
 
     /// The same over any way of looking.
-    fn following(
+    pub(super) fn following(
         follower: Follower,
         eye: impl FnMut() -> Sight + Send + 'static,
         clock: &dyn Clock,

@@ -21,6 +21,7 @@ use crate::{
     lease::{Lease, Provenance},
     login::Login,
     owner::Intent,
+    sequence::Obtained,
     time::Timestamp,
 };
 
@@ -30,10 +31,10 @@ pub struct Call {
     pub source: SourceName,
     /// The source's settings.
     pub settings: Arc<BTreeMap<String, String>>,
-    /// What is sealed in this call gets this, with its own sequence.
+    /// What is sealed in this call gets this, with the moment at which it is sealed.
     pub provenance: Provenance,
-    /// The next sequence.
-    pub sequence: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// What a secret that is obtained now is marked with.
+    pub obtained: Arc<dyn Fn() -> Obtained + Send + Sync>,
     /// The login; none if nobody is logged in, or `login` is not granted.
     pub login: Option<Arc<Login>>,
     /// The record; none if `records` is not granted.
@@ -70,14 +71,16 @@ pub struct SourceRequest {
 pub(super) struct Stamp {
     /// What they have in common.
     pub(super) provenance: Provenance,
-    /// The next sequence.
-    pub(super) sequence: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// What sets each apart.
+    pub(super) obtained: Arc<dyn Fn() -> Obtained + Send + Sync>,
 }
 
 impl Stamp {
     /// For one more secret.
     pub(super) fn press(&self) -> Provenance {
-        Provenance { sequence: (self.sequence)(), is_login: false, ..self.provenance.clone() }
+        // Not when the call began: a program takes its time, and a machine may sleep meanwhile.
+        let Obtained { at, sequence } = (self.obtained)();
+        Provenance { obtained: at, sequence, is_login: false, ..self.provenance.clone() }
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) struct State {
 impl State {
     /// A fresh store for `call`, under every limit. Its time is up at `deadline`.
     pub(super) fn store(engine: &Engine, call: Call, deadline: Instant) -> Store<Self> {
-        let stamp = Stamp { provenance: call.provenance, sequence: call.sequence };
+        let stamp = Stamp { provenance: call.provenance, obtained: call.obtained };
         let login_text = call.login.as_ref().map(|login| Arc::clone(&login.token));
         let state = Self {
             wasi: Wasi::new(),

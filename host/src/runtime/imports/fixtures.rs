@@ -18,6 +18,7 @@ use crate::{
         access::{BoxFuture, CommandAccess, RecordsAccess, RecordsFailure},
         call::Stamp,
     },
+    sequence::Obtained,
     time::Timestamp,
     token::ApiToken,
 };
@@ -43,7 +44,8 @@ pub(in crate::runtime) fn stamp() -> Stamp {
         source_digest: [7; 32],
         is_login: false,
     };
-    Stamp { provenance, sequence: Arc::new(move || last.fetch_add(1, Ordering::Relaxed) + 1) }
+    let at = provenance.obtained;
+    Stamp { provenance, obtained: Arc::new(move || Obtained { at, sequence: last.fetch_add(1, Ordering::Relaxed) + 1 }) }
 }
 
 pub(in crate::runtime) fn secrets(login: Option<&str>, reveal: bool) -> Secrets {

@@ -67,7 +67,7 @@ fn call() -> Call {
         source: name(),
         settings: Arc::default(),
         provenance: stamp.provenance,
-        sequence: stamp.sequence,
+        obtained: stamp.obtained,
         login: None,
         records: None,
         command: None,
