@@ -45,7 +45,7 @@ fn read(output: &Output, app: &str) -> Result<String, Refusal> {
 }
 
 /// Why there is no output at all.
-fn not_run(failure: CommandFailure) -> Refusal {
+pub(crate) fn not_run(failure: CommandFailure) -> Refusal {
     match failure {
         CommandFailure::NotFound(places) if places.is_empty() => Refusal::absent("`fly` is not installed"),
         CommandFailure::NotFound(places) => {
@@ -66,7 +66,8 @@ pub(crate) fn sentence(what: &str, said: Option<String>) -> String {
 /// What a person types to log in.
 pub(crate) const LOGIN_COMMAND: &str = "fly auth login";
 
-const PROGRAM: &str = "fly";
+/// The command, as it is granted.
+pub(crate) const PROGRAM: &str = "fly";
 const DEPLOY: [&str; 10] = ["tokens", "create", "deploy", "-a", "{app}", "-j", "-n", "{unique}", "-x", "{expiry}"];
 const SSH: [&str; 10] = ["tokens", "create", "ssh", "-a", "{app}", "-j", "-n", "{unique}", "-x", "{expiry}"];
 const MACHINE_EXEC: [&str; 10] = ["tokens", "create", "machine-exec", "-a", "{app}", "-j", "-n", "{unique}", "-x", "{expiry}"];
@@ -97,6 +98,10 @@ mod tests {
         fn run(&self, program: &str, args: &[&str]) -> Result<Output, CommandFailure> {
             self.ran.borrow_mut().push(format!("{program} {}", args.join(" ")));
             self.outcome.clone()
+        }
+
+        fn run_on(&self, program: &str, args: &[&str], id: &str) -> Result<Output, CommandFailure> {
+            panic!("a mint has no id: {program} {args:?} {id}")
         }
     }
 

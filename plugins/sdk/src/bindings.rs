@@ -64,3 +64,23 @@ pub mod keeper {
         },
     });
 }
+
+#[cfg(target_family = "wasm")]
+pub mod revoker {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        inline: "
+            package flytoken:sdk;
+            world revoker {
+                export flytoken:source/revoker@0.1.0;
+            }
+        ",
+        world: "flytoken:sdk/revoker",
+        pub_export_macro: true,
+        export_macro_name: "export_revoking",
+        with: {
+            "flytoken:source/secrets@0.1.0": crate::bindings::secrets,
+            "flytoken:source/types@0.1.0": crate::bindings::types,
+        },
+    });
+}

@@ -14,4 +14,12 @@ pub trait Commands {
     ///
     /// [`CommandFailure`] says why there is no output. A program that ran and failed is no error here: see [`Output::code`].
     fn run(&self, program: &str, args: &[&str]) -> Result<Output, CommandFailure>;
+
+    /// Runs an entry that holds `{id}`, as [`run`](Self::run) does no other, with `id` in its place: what Fly calls a token, 1 to 64 letters,
+    /// digits, `-` and `_`, the first no `-`. Only while a token is being revoked.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run); also for an `id` that could be taken for something else.
+    fn run_on(&self, program: &str, args: &[&str], id: &str) -> Result<Output, CommandFailure>;
 }

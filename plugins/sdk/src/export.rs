@@ -30,6 +30,21 @@ macro_rules! export_keeper {
     };
 }
 
+/// Makes a type that implements [`Revoker`](crate::Revoker) the component's export of that interface, beside
+/// [`export_source!`](crate::export_source) or [`export_keeper!`](crate::export_keeper).
+///
+/// Outside a component it only checks the type.
+#[cfg(target_family = "wasm")]
+#[macro_export]
+macro_rules! export_revoker {
+    ($revoker:ty) => {
+        const _: () = {
+            type Component = $crate::__private::Adapter<$revoker>;
+    $crate::__private::revoker::export_revoking!(Component with_types_in $crate::__private::revoker);
+        };
+    };
+}
+
 /// Makes a type that implements [`Source`](crate::Source) the component's export. Call it once, in the crate that is a `cdylib`.
 ///
 /// Outside a component it only checks the type.
@@ -53,6 +68,18 @@ macro_rules! export_keeper {
     };
 }
 
+/// Makes a type that implements [`Revoker`](crate::Revoker) the component's export of that interface, beside
+/// [`export_source!`](crate::export_source) or [`export_keeper!`](crate::export_keeper).
+///
+/// Outside a component it only checks the type.
+#[cfg(not(target_family = "wasm"))]
+#[macro_export]
+macro_rules! export_revoker {
+    ($revoker:ty) => {
+        const _: fn(&$crate::Request, &str) -> Result<$crate::Revocation, $crate::Refusal> = <$revoker as $crate::Revoker>::revoke;
+    };
+}
+
 /// What the macros expand to. No part of the interface.
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
@@ -60,8 +87,9 @@ pub mod private {
     use std::marker::PhantomData;
 
     use crate::bindings::{self, types};
-    pub use crate::bindings::{keeper, source};
-    use crate::{Keeper, Refusal, Request, Source};
+    use crate::bindings::revoker::exports::flytoken::source::revoker as revoking;
+    pub use crate::bindings::{keeper, revoker, source};
+    use crate::{Keeper, Refusal, Request, Revocation, Revoker, Source};
 
     /// Stands between the generated traits and an author's type.
     #[derive(Debug)]
@@ -80,6 +108,15 @@ pub mod private {
 
         fn forget(request: Request) -> Result<(), Refusal> {
             K::forget(&request)
+        }
+    }
+
+    impl<R: Revoker> revoking::Guest for Adapter<R> {
+        fn revoke(request: Request, name: String) -> Result<revoking::Revocation, Refusal> {
+            R::revoke(&request, &name).map(|revocation| match revocation {
+                Revocation::Revoked => revoking::Revocation::Revoked,
+                Revocation::AlreadyRevoked => revoking::Revocation::AlreadyRevoked,
+            })
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What the author of a token source sees.
 //!
 //! A source is one WebAssembly component that may know a Fly.io API token for an app. It implements [`Source`]; one that also
-//! remembers tokens implements [`Keeper`]. Build it as a `cdylib` for the target `wasm32-wasip2`.
+//! remembers tokens implements [`Keeper`], and one that can revoke what it minted [`Revoker`]. Build it as a `cdylib` for the target
+//! `wasm32-wasip2`.
 //!
 //! ```
 //! use flytoken_source::{Expiry, Host, Lease, Refusal, Request, Secret, Settings, Source};
@@ -89,6 +90,27 @@ pub trait Keeper: Source {
     ///
     /// What is remembered may still be there.
     fn forget(request: &Request) -> Result<(), Refusal>;
+}
+
+/// A source that can revoke what it minted.
+pub trait Revoker: Source {
+    /// Revokes the one token that is called `name` where it was minted, for the app and kind of `request`.
+    ///
+    /// An answer means that the token is known to be good no longer, by a look at it afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Whatever leaves a doubt; a name that no token has, or several.
+    fn revoke(request: &Request, name: &str) -> Result<Revocation, Refusal>;
+}
+
+/// How a token ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revocation {
+    /// It was good, and this call revoked it.
+    Revoked,
+    /// It had been revoked before.
+    AlreadyRevoked,
 }
 
 /// The host that runs this component, as [`Settings`], [`Login`], [`Records`] and [`Commands`].

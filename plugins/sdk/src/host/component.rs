@@ -35,6 +35,11 @@ impl Commands for Host {
         let args: Vec<String> = args.iter().map(ToString::to_string).collect();
         command::run(program, &args)
     }
+
+    fn run_on(&self, program: &str, args: &[&str], id: &str) -> Result<Output, CommandFailure> {
+        let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+        command::run_on(program, &args, id)
+    }
 }
 
 impl From<types::Lease> for Lease {

@@ -47,6 +47,10 @@ impl Commands for Host {
     fn run(&self, _program: &str, _args: &[&str]) -> Result<Output, CommandFailure> {
         Err(CommandFailure::Failed(NO_HOST.to_owned()))
     }
+
+    fn run_on(&self, _program: &str, _args: &[&str], _id: &str) -> Result<Output, CommandFailure> {
+        Err(CommandFailure::Failed(NO_HOST.to_owned()))
+    }
 }
 
 const NO_HOST: &str = "there is no host outside a component";
