@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use crate::{
-    acquire::{Acquisition, unique_name},
+    acquire::{Acquisition, Purpose, unique_name},
     cache::{Cached, Key},
     causes::with_causes,
     check::{self, Wanted},
@@ -129,7 +129,7 @@ impl Asked<'_> {
         let mut acquisition = None;
         if !source.config.grants.commands.is_empty() {
             let Ok(permit) = timeout(PATIENCE, self.resolver.commands.permit()).await else { return busy("command slot") };
-            acquisition = Some(Arc::new(Acquisition::new(self.resolver, source, self.login, self.rule, self.key, permit)));
+            acquisition = Some(Arc::new(Acquisition::new(self.resolver, source, self.login, self.rule, self.key, (Purpose::Obtain, permit))));
         }
         let mut minted = None;
         if source.config.mints && acquisition.is_none() {

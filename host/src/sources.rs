@@ -161,6 +161,9 @@ fn load(runtime: &Runtime, config: &Arc<SourceConfig>, before: Option<&Arc<Sourc
             return Ok((same.loaded.clone(), digest));
         }
         let loaded = runtime.load(&config.name, &bytes, &config.grants, config.role).map_err(|error| error.to_string())?;
+        if config.revoke_on_replace && !loaded.is_revoker() {
+            return Err("does not export `flytoken:source/revoker@0.1.0`, which `revoke-on-replace` needs".into());
+        }
         Ok((Ok(Arc::new(loaded) as Arc<dyn Code>), digest))
     });
     match (new, before) {

@@ -14,6 +14,7 @@ use super::{
     program::Places,
     scratch::{self, Scratch},
     shared::{Flights, Key},
+    token_id::TokenId,
     values::{Lasting, Values},
 };
 use crate::{app::AppName, system::Environment, token::ApiToken};
@@ -52,6 +53,8 @@ pub struct Invocation {
     pub expiry: String,
     /// A name that no other run has.
     pub unique: String,
+    /// What Fly calls the token that it is about, if it is about one.
+    pub id: Option<TokenId>,
     /// The login, for variables that take it.
     pub login: Option<Arc<ApiToken>>,
     /// What has to be done before it starts, in this very run and not in one that is joined; if it fails, nothing starts.
@@ -106,7 +109,7 @@ impl Commands {
     /// # Errors
     /// [`Failure`]; a program that runs and fails is an [`Output`] with its exit code.
     pub async fn run(&self, _permit: &Permit, mut invocation: Invocation) -> Result<Output, Failure> {
-        let (timeout, before) = (invocation.timeout, invocation.before.take());
+        let (timeout, before, unique) = (invocation.timeout, invocation.before.take(), invocation.unique.clone());
         let surroundings = Arc::clone(&self.surroundings);
         let pool = Arc::clone(&self.pool);
         // Files are looked at and a process may be started: neither is for a thread that serves others.
@@ -125,7 +128,7 @@ impl Commands {
             supervisor.kill();
             return Err(Failure::Failed(BROKEN.to_owned()));
         }
-        self.finish(supervisor, scratch.hand_over(), timeout).await
+        self.finish(supervisor, scratch.hand_over(), timeout, unique).await
     }
 
     /// Runs a command, or waits for an equal one that is under way: same program, arguments and variables but for `{unique}` and
@@ -150,10 +153,10 @@ impl Commands {
         self.pool.close().await;
     }
 
-    async fn finish(&self, mut supervisor: Supervisor, dir: PathBuf, timeout: Duration) -> Result<Output, Failure> {
+    async fn finish(&self, mut supervisor: Supervisor, dir: PathBuf, timeout: Duration, unique: String) -> Result<Output, Failure> {
         let answer = tokio::time::timeout(timeout.saturating_add(GRACE), supervisor.answer()).await;
         let result = match answer {
-            Ok(Ok(Answer::Finished { code, stdout, stderr })) => Ok(Output { code, stdout: stdout.0, stderr: stderr.0 }),
+            Ok(Ok(Answer::Finished { code, stdout, stderr })) => Ok(Output { code, stdout: stdout.0, stderr: stderr.0, unique }),
             Ok(Ok(Answer::TimedOut)) => Err(Failure::TimedOut),
             Ok(Ok(Answer::TooMuchOutput)) => Err(Failure::TooMuchOutput),
             Ok(Ok(Answer::Failed(text))) => Err(Failure::Failed(text)),
@@ -170,13 +173,13 @@ impl Commands {
 
 impl Surroundings {
     fn prepare(&self, invocation: Invocation) -> Result<(Scratch, Request), Failure> {
-        let Invocation { grant, app, organization, expiry, unique, login, timeout, before: _ } = invocation;
+        let Invocation { grant, app, organization, expiry, unique, id, login, timeout, before: _ } = invocation;
         let program = self.places.find(&grant.program)?;
         let scratch = Scratch::create(&self.scratch).map_err(|error| {
             let parent = crate::trust::shown(&self.scratch);
             Failure::Failed(format!("cannot make a private folder for the program in {parent}: {error}"))
         })?;
-        let values = Values { app: &app, org: organization.as_deref(), expiry: &expiry, unique: &unique, dir: scratch.path() };
+        let values = Values { app: &app, org: organization.as_deref(), expiry: &expiry, unique: &unique, dir: scratch.path(), id: id.as_ref() };
         let args = grant.fill(&values).map_err(|error| Failure::Failed(error.to_string()))?;
         let env = environment::build(&self.passed, &grant, &values, login.as_deref())?;
         let request = Request {

@@ -84,7 +84,7 @@ mod tests {
             ("HOME", "/h"),
         ]);
         let app = AppName::parse("web").unwrap();
-        let values = Values { app: &app, org: None, expiry: "1h", unique: "u", dir: Path::new("/tmp/x") };
+        let values = Values { app: &app, org: None, expiry: "1h", unique: "u", dir: Path::new("/tmp/x"), id: None };
         let login = login.map(|text| ApiToken::new(Zeroizing::new(text.to_owned())));
         build(&Passed::from(&outside), &serde_yaml::from_str(yaml).unwrap(), &values, login.as_ref())
     }

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     outcome::Failure,
-    template::{Argument, ArgumentVisitor},
+    template::{Argument, ArgumentVisitor, Placeholder},
     values::{CannotFill, Lasting, Values},
 };
 
@@ -39,6 +39,15 @@ impl CommandGrant {
     /// [`CannotFill`] if a value is missing or unsafe.
     pub fn fill(&self, values: &Values<'_>) -> Result<Vec<OsString>, CannotFill> {
         self.args.iter().map(|argument| argument.fill(values)).collect()
+    }
+
+    /// Whether `placeholder` stands anywhere in it.
+    pub fn holds(&self, placeholder: Placeholder) -> bool {
+        let texts = self.env.values().filter_map(|value| match value {
+            EnvValue::Text(text) => Some(text),
+            EnvValue::Secret(_) => None,
+        });
+        self.args.iter().chain(texts).any(|argument| argument.holds(placeholder))
     }
 
     /// What two runs have in common that would obtain the same: everything filled in but `{unique}` and `{dir}`.
@@ -225,11 +234,22 @@ env: { FLY_API_TOKEN: { secret: login }, FLY_CONFIG_DIR: "{dir}", FLY_SEND_METRI
         assert_eq!(grant.env["FLY_API_TOKEN"], EnvValue::Secret(SecretName::Login));
         assert_eq!(grant.env["FLY_SEND_METRICS"], EnvValue::Text("0".parse().unwrap()));
         let app = AppName::parse("web").unwrap();
-        let values = Values { app: &app, org: None, expiry: "24h0m0s", unique: "flytoken-1", dir: Path::new("/tmp/x") };
+        let values = Values { app: &app, org: None, expiry: "24h0m0s", unique: "flytoken-1", dir: Path::new("/tmp/x"), id: None };
         let expected = ["tokens", "create", "deploy", "-a", "web", "-j", "-n", "flytoken-1", "-x", "24h0m0s"];
         assert_eq!(grant.fill(&values).unwrap(), expected.map(OsString::from));
         let again = serde_yaml::to_string(&grant).unwrap();
         assert_eq!(read(&again).unwrap(), grant);
+    }
+
+    #[test]
+    fn a_placeholder_is_found_in_arguments_and_variables() {
+        for (yaml, holds) in [
+            ("{ program: fly, args: [a, '{id}'] }", true),
+            ("{ program: fly, env: { A: 'x{id}' } }", true),
+            ("{ program: fly, args: [id, '{{id}}', '{app}'], env: { A: { secret: login } } }", false),
+        ] {
+            assert_eq!(read(yaml).unwrap().holds(Placeholder::Id), holds, "{yaml}");
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod scratch;
 mod shared;
 pub mod supervisor;
 mod template;
+mod token_id;
 mod values;
 
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ pub use outcome::{Failure, Output};
 pub use scratch::place as scratch_place;
 pub use supervisor::SUPERVISE;
 pub use template::{Argument, BadTemplate, Placeholder};
+pub use token_id::{NotAnId, TokenId};
 pub use values::{CannotFill, Values};
 
 /// Where a program is that a source may be granted to run, looked for as at each run.

@@ -14,11 +14,13 @@ pub struct Output {
     pub stdout: Zeroizing<Vec<u8>>,
     /// The first 64 KiB of standard error.
     pub stderr: Zeroizing<Vec<u8>>,
+    /// The name that filled `{unique}`: of the run that was joined, where one was.
+    pub unique: String,
 }
 
 impl std::fmt::Debug for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Output").field("code", &self.code).finish_non_exhaustive()
+        f.debug_struct("Output").field("code", &self.code).field("unique", &self.unique).finish_non_exhaustive()
     }
 }
 

@@ -102,7 +102,7 @@ mod tests {
     }
 
     fn output(code: i32) -> Output {
-        Output { code: Some(code), stdout: Zeroizing::default(), stderr: Zeroizing::default() }
+        Output { code: Some(code), stdout: Zeroizing::default(), stderr: Zeroizing::default(), unique: String::new() }
     }
 
     /// Counts its runs, each of which ends when told to.

@@ -8,7 +8,7 @@ use std::{
 
 use super::values::{CannotFill, Lasting, Values};
 
-/// One argument or value of a granted command: literal text and the placeholders `{app}`, `{org}`, `{expiry}`, `{unique}` and `{dir}`.
+/// One argument or value of a granted command: literal text and the placeholders `{app}`, `{org}`, `{expiry}`, `{unique}`, `{dir}` and `{id}`.
 ///
 /// `{{` and `}}` stand for single braces. Two arguments are equal if they are written the same.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -160,10 +160,12 @@ pub enum Placeholder {
     Unique,
     /// `{dir}`
     Dir,
+    /// `{id}`
+    Id,
 }
 
 impl Placeholder {
-    const ALL: [Self; 5] = [Self::App, Self::Org, Self::Expiry, Self::Unique, Self::Dir];
+    const ALL: [Self; 6] = [Self::App, Self::Org, Self::Expiry, Self::Unique, Self::Dir, Self::Id];
 
     fn named(name: &str) -> Result<Self, BadTemplate> {
         let distance = |known: &Self| strsim::jaro_winkler(known.name(), &name.to_ascii_lowercase());
@@ -186,6 +188,7 @@ impl Placeholder {
             Self::Expiry => "{expiry}",
             Self::Unique => "{unique}",
             Self::Dir => "{dir}",
+            Self::Id => "{id}",
         }
     }
 }
@@ -200,7 +203,7 @@ impl fmt::Display for Placeholder {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadTemplate {
     /// No such placeholder.
-    #[error("there is no placeholder `{{{name}}}`: use {{app}}, {{org}}, {{expiry}}, {{unique}} or {{dir}}, or write `{{{{` for a brace")]
+    #[error("there is no placeholder `{{{name}}}`: use {{app}}, {{org}}, {{expiry}}, {{unique}}, {{dir}} or {{id}}, or write `{{{{` for a brace")]
     Unknown {
         /// What stands between the braces.
         name: String,
@@ -232,11 +235,11 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::app::AppName;
+    use crate::{app::AppName, command::TokenId};
 
     fn filled(text: &str, org: Option<&str>, expiry: &str, unique: &str) -> Result<OsString, CannotFill> {
         let app = AppName::parse("web").unwrap();
-        text.parse::<Argument>().unwrap().fill(&Values { app: &app, org, expiry, unique, dir: Path::new("/tmp/x") })
+        text.parse::<Argument>().unwrap().fill(&Values { app: &app, org, expiry, unique, dir: Path::new("/tmp/x"), id: None })
     }
 
     #[test]
@@ -266,6 +269,14 @@ mod tests {
         }
         assert!(filled("{org}", Some("Acme"), "1h", "u").is_err());
         assert!(filled("{app}", Some(""), "", "").is_ok(), "what is not used is not looked at");
+    }
+
+    #[test]
+    fn an_id_fills_its_place_and_no_run_without_one_has_it() {
+        let (app, id) = (AppName::parse("web").unwrap(), TokenId::parse("aZ-0").unwrap());
+        let values = Values { app: &app, org: None, expiry: "1h", unique: "u", dir: Path::new("/tmp/x"), id: Some(&id) };
+        assert_eq!("id={id}".parse::<Argument>().unwrap().fill(&values).unwrap(), OsStr::new("id=aZ-0"));
+        assert_eq!(filled("{id}", None, "1h", "u"), Err(CannotFill::NoId));
     }
 
     #[test]

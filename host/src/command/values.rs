@@ -2,7 +2,7 @@
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 
-use super::template::Placeholder;
+use super::{template::Placeholder, token_id::TokenId};
 use crate::app::AppName;
 
 /// What fills the placeholders of one run.
@@ -18,6 +18,8 @@ pub struct Values<'v> {
     pub unique: &'v str,
     /// `{dir}`: the run's own folder.
     pub dir: &'v Path,
+    /// `{id}`: what Fly calls the token that the run is about, if it is about one.
+    pub id: Option<&'v TokenId>,
 }
 
 impl<'v> Values<'v> {
@@ -25,6 +27,7 @@ impl<'v> Values<'v> {
         let lasting = Lasting { app: self.app, org: self.org, expiry: self.expiry };
         match placeholder {
             Placeholder::Unique => safe(placeholder, self.unique, |byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)),
+            Placeholder::Id => self.id.map(|id| OsStr::new(id.as_str())).ok_or(CannotFill::NoId),
             // An absolute path never looks like an option.
             Placeholder::Dir if self.dir.is_absolute() && !self.dir.as_os_str().as_bytes().contains(&0) => Ok(self.dir.as_os_str()),
             _ => lasting.of(placeholder).unwrap_or(Err(CannotFill::Unsafe(placeholder))),
@@ -48,7 +51,7 @@ impl<'v> Lasting<'v> {
             Placeholder::App => Some(Ok(OsStr::new(self.app.as_str()))),
             Placeholder::Org => Some(self.org.ok_or(CannotFill::NoOrganization).and_then(|org| safe(placeholder, org, is_slug))),
             Placeholder::Expiry => Some(safe(placeholder, self.expiry, |byte| byte.is_ascii_alphanumeric() || byte == b'.')),
-            Placeholder::Unique | Placeholder::Dir => None,
+            Placeholder::Unique | Placeholder::Dir | Placeholder::Id => None,
         }
     }
 }
@@ -65,6 +68,9 @@ pub enum CannotFill {
     /// `{org}` is used, and no organisation is known.
     #[error("the command needs the app's organisation: add `organization: SLUG` to the app's entry under `apps`")]
     NoOrganization,
+    /// `{id}` is used in a run that is about no token.
+    #[error("the command takes the id of a token, and this run is about none")]
+    NoId,
     /// The value is empty, starts with a dash or holds a character that this value never has. It is not repeated.
     #[error("the value for `{0}` is empty, starts with '-' or holds a character it cannot have")]
     Unsafe(Placeholder),

@@ -28,6 +28,7 @@ pub(super) fn complete(layer: &mut Layer) {
         source.timeout.get_or_insert(DurationText(DEFAULT_TIMEOUT));
         let mints = *source.mints.get_or_insert(false);
         source.keep.get_or_insert(mints);
+        source.revoke_on_replace.get_or_insert(false);
         let grants = source.grants.get_or_insert_default();
         grants.memory.get_or_insert(SizeText(DEFAULT_MEMORY));
     }
@@ -120,6 +121,7 @@ impl Check<'_> {
             timeout: layer.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.0),
             mints: layer.mints.unwrap_or_default(),
             keep: layer.keep.unwrap_or_default(),
+            revoke_on_replace: layer.revoke_on_replace.unwrap_or_default(),
             grants: Grants {
                 reveal: grants.reveal.unwrap_or_default(),
                 login: grants.login.unwrap_or_default(),
@@ -161,6 +163,9 @@ impl Check<'_> {
         }
         if source.grants.reveal && !source.grants.commands.is_empty() {
             self.report(&grants.key("reveal"), At::Key, Problem::MayLeak);
+        }
+        if source.revoke_on_replace && !source.mints {
+            self.report(&path.key("revoke-on-replace"), At::Key, Problem::NothingToRevoke);
         }
         let key = match (source.keep, source.mints) {
             (_, true) => Some("mints"),

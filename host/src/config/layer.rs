@@ -62,6 +62,8 @@ pub(super) struct SourceLayer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) keep: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) revoke_on_replace: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) grants: Option<GrantsLayer>,
 }
 

@@ -203,6 +203,9 @@ pub enum Problem {
         /// The key that asks for it.
         key: &'static str,
     },
+    /// Mints would be revoked where there are none.
+    #[error("only what was minted can be revoked: `revoke-on-replace` needs `mints: true`")]
+    NothingToRevoke,
     /// A digest where there is no file.
     #[error("a built-in component is part of flytoken and has no `sha256` of its own")]
     PinnedBuiltin,

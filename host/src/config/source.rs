@@ -30,6 +30,8 @@ pub struct SourceConfig {
     pub mints: bool,
     /// Whether its leases are kept durably.
     pub keep: bool,
+    /// Whether what it minted is revoked once a newer mint has taken its place.
+    pub revoke_on_replace: bool,
     /// What it may do.
     pub grants: Grants,
 }
@@ -109,10 +111,12 @@ pub enum Records {
 
 impl SourceConfig {
     /// Whether a token that it mints for an app tells the numbers of that very app: only `builtin:cli` does, for kinds that are limited to an
-    /// app, and only while each command that it may run is about the app or the organisation that is asked for.
+    /// app, and only while each command that it may run is about the app or the organisation that is asked for. One about `{id}` mints nothing.
     pub fn teaches_ids(&self, kind: Kind) -> bool {
-        let about =
-            |grant: &CommandGrant| grant.args.iter().any(|argument| argument.holds(Placeholder::App) || argument.holds(Placeholder::Org));
+        let about = |grant: &CommandGrant| {
+            let holds = |placeholder| grant.args.iter().any(|argument| argument.holds(placeholder));
+            holds(Placeholder::App) || holds(Placeholder::Org) || grant.holds(Placeholder::Id)
+        };
         self.mints
             && self.component == ComponentRef::Builtin("cli".into())
             && matches!(kind, Kind::Readonly | Kind::Deploy | Kind::Ssh | Kind::MachineExec)
@@ -174,6 +178,7 @@ mod tests {
             timeout: Duration::from_secs(5),
             mints: true,
             keep: true,
+            revoke_on_replace: false,
             grants: Grants { login: true, ..Grants::default() },
         }
     }
@@ -198,6 +203,16 @@ mod tests {
             assert_eq!(other.digest() != base, counts, "{what}");
         }
     }
+
+    #[test]
+    fn a_mint_teaches_while_every_command_is_about_the_app_or_about_one_token() {
+        let command = |arg: &str| serde_json::from_value(serde_json::json!({ "program": "fly", "args": [arg] })).expect("a grant");
+        for (args, teaches) in [(vec!["{app}", "{org}", "{id}"], true), (vec![], true), (vec!["{app}", "{unique}"], false)] {
+            let grants = Grants { commands: args.iter().map(|arg| command(arg)).collect(), ..Grants::default() };
+            assert_eq!(SourceConfig { grants, ..source() }.teaches_ids(Kind::Deploy), teaches, "{args:?}");
+        }
+    }
+
     #[test]
     fn grants_are_within_others_that_grant_no_less() {
         let command = |arg: &str| serde_json::from_value(serde_json::json!({ "program": "fly", "args": [arg] })).expect("a grant");

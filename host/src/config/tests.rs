@@ -77,7 +77,7 @@ fn the_defaults_hold_and_say_what_the_four_sources_may_do() {
     );
     assert_eq!([storage, login, cli, manual].map(|source| source.grants.login), [false, true, true, false]);
     assert_eq!([storage.grants.records, manual.grants.records], [Some(Records::Cache), Some(Records::Kept)]);
-    assert_eq!([storage, login, cli, manual].map(|source| source.grants.commands.len()), [0, 0, 4, 0]);
+    assert_eq!([storage, login, cli, manual].map(|source| source.grants.commands.len()), [0, 0, 7, 0]);
     assert!(config.sources.values().all(|source| !source.grants.reveal && source.grants.memory == Some(64 << 20)));
     assert_eq!(cli.settings, BTreeMap::from([("expiry".into(), "24h".into())]));
     assert_eq!(config.manual_for(&app("web")), Some(manual));
@@ -234,6 +234,12 @@ fn one_file_that_does_not_hold_says_where_what_and_what_was_meant() {
             "sources: { config: { mints: true } }\n",
             "1:22: sources.config.mints: the login is never copied to disk: a source that hands it out cannot have `mints`",
         ),
+        (
+            "sources:\n  corp:\n    component: x.wasm\n    revoke-on-replace: true\n",
+            "4:5: sources.corp.revoke-on-replace: only what was minted can be revoked: `revoke-on-replace` needs `mints: true`",
+        ),
+        ("sources: { cli: { mints: false, revoke-on-replace: true } }\n", "1:33: sources.cli.revoke-on-replace: only what was minted can be revoked: `revoke-on-replace` needs `mints: true`"),
+        ("sources: { cli: { revoke-on-replace: 1 } }\n", "1:38: sources.cli.revoke-on-replace: expected true or false, found the number 1"),
         (
             "sources: { x: { component: x.wasm, keep: true, grants: { login: true } } }\n",
             "1:36: sources.x.keep: the login is never copied to disk: a source that hands it out cannot have `keep`",

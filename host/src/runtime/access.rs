@@ -34,4 +34,12 @@ pub enum RecordsFailure {
 pub trait CommandAccess: Send + Sync {
     /// Runs `program` with `args`, placeholders unfilled, if they are granted. To drop the future ends the program.
     fn run<'a>(&'a self, program: &'a str, args: &'a [String]) -> BoxFuture<'a, Result<Arc<command::Output>, command::Failure>>;
+
+    /// The same for an entry that holds `{id}`, with `id` in its place.
+    fn run_on<'a>(
+        &'a self,
+        program: &'a str,
+        args: &'a [String],
+        id: &'a str,
+    ) -> BoxFuture<'a, Result<Arc<command::Output>, command::Failure>>;
 }

@@ -1,7 +1,7 @@
 //! The contract in `wit/` as Rust types and traits: the one place where they are generated.
 //!
 //! The world is `everything`, but no component has to fill it: imports are linked one by one as they are granted, and the exports
-//! `source` and `keeper` are looked up apart, so that a component without `keeper` loads.
+//! `source`, `keeper` and `revoker` are looked up apart, so that a component with `source` alone loads.
 //!
 //! `tracing` stays off: it would log arguments and results, tokens included.
 

@@ -7,7 +7,7 @@ use wasmtime::Store;
 
 use super::{
     access::{CommandAccess, RecordsAccess},
-    bindings::flytoken::source::types as wit,
+    bindings::{exports::flytoken::source::revoker, flytoken::source::types as wit},
     component::{Linked, Loaded},
     ending::End,
     imports::types,
@@ -84,11 +84,28 @@ impl Stamp {
     }
 }
 
+/// How a token ended that was to be revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revocation {
+    /// It was good, and the call revoked it.
+    Revoked,
+    /// It had been revoked before.
+    AlreadyRevoked,
+}
+
 /// What can be asked.
 enum Question<'a> {
     Resolve,
     Keep(&'a Lease),
     Forget,
+    Revoke(&'a str),
+}
+
+/// What is answered, if it is no refusal.
+pub(super) enum Answer {
+    Lease(Lease),
+    Done,
+    Revoked(Revocation),
 }
 
 impl Loaded {
@@ -98,8 +115,8 @@ impl Loaded {
     /// [`Refused`]: what the source said, or what became of it.
     pub async fn resolve(&self, call: Call, request: SourceRequest) -> Result<Lease, Refused> {
         match self.ask(call, request, Question::Resolve).await? {
-            Some(lease) => Ok(lease),
-            None => Err(Refused::Broke(Broke { kind: BrokeKind::Trapped, text: "gave no answer".into() })),
+            Answer::Lease(lease) => Ok(lease),
+            Answer::Done | Answer::Revoked(_) => Err(no_answer()),
         }
     }
 
@@ -119,7 +136,18 @@ impl Loaded {
         self.ask(call, request, Question::Forget).await.map(drop)
     }
 
-    async fn ask(&self, call: Call, request: SourceRequest, question: Question<'_>) -> Result<Option<Lease>, Refused> {
+    /// Has a revoker revoke the token that is called `name` where it was minted.
+    ///
+    /// # Errors
+    /// [`Refused`]: what the revoker said, or what became of it. The token may still be good then.
+    pub async fn revoke(&self, call: Call, request: SourceRequest, name: &str) -> Result<Revocation, Refused> {
+        match self.ask(call, request, Question::Revoke(name)).await? {
+            Answer::Revoked(revocation) => Ok(revocation),
+            Answer::Done | Answer::Lease(_) => Err(no_answer()),
+        }
+    }
+
+    async fn ask(&self, call: Call, request: SourceRequest, question: Question<'_>) -> Result<Answer, Refused> {
         let runtime = &self.0.runtime;
         // Nobody closes it, and without a permit the pool itself would say so.
         let _sandbox = runtime.sandboxes.acquire().await.ok();
@@ -133,7 +161,7 @@ impl Loaded {
             timeout_at(deadline, self.0.answer(&mut store, types::request(&request), question)).await
         };
         let end = match answer {
-            Ok(Ok(Ok(lease))) => End::Answered(lease),
+            Ok(Ok(Ok(answer))) => End::Answered(answer),
             Ok(Ok(Err(refusal))) => End::Refused(refusal),
             Ok(Err(error)) => End::Failed(error),
             Err(_elapsed) => End::TimedOut,
@@ -148,25 +176,45 @@ impl Linked {
         store: &mut Store<State>,
         request: wit::Request,
         question: Question<'_>,
-    ) -> wasmtime::Result<Result<Option<Lease>, wit::Refusal>> {
+    ) -> wasmtime::Result<Result<Answer, wit::Refusal>> {
         let instance = self.component.instantiate_async(&mut *store).await?;
-        if let Question::Resolve = question {
-            let answer = self.source.load(&mut *store, &instance)?.call_resolve(&mut *store, &request).await?;
-            return match answer {
-                Ok(lease) => types::take(lease, store.data_mut().secrets()).map(|lease| Ok(Some(lease))),
-                Err(refusal) => Ok(Err(refusal)),
-            };
+        match question {
+            Question::Resolve => {
+                let answer = self.source.load(&mut *store, &instance)?.call_resolve(&mut *store, &request).await?;
+                match answer {
+                    Ok(lease) => types::take(lease, store.data_mut().secrets()).map(|lease| Ok(Answer::Lease(lease))),
+                    Err(refusal) => Ok(Err(refusal)),
+                }
+            }
+            Question::Keep(lease) => {
+                let Some(keeper) = &self.keeper else { return Ok(Err(not_exported("keeper"))) };
+                let keeper = keeper.load(&mut *store, &instance)?;
+                let lease = types::lend(lease, store.data_mut().secrets())?;
+                Ok(keeper.call_keep(&mut *store, &request, &lease).await?.map(|()| Answer::Done))
+            }
+            Question::Forget => {
+                let Some(keeper) = &self.keeper else { return Ok(Err(not_exported("keeper"))) };
+                let keeper = keeper.load(&mut *store, &instance)?;
+                Ok(keeper.call_forget(&mut *store, &request).await?.map(|()| Answer::Done))
+            }
+            Question::Revoke(name) => {
+                let Some(revoker) = &self.revoker else { return Ok(Err(not_exported("revoker"))) };
+                let answer = revoker.load(&mut *store, &instance)?.call_revoke(&mut *store, &request, name).await?;
+                Ok(answer.map(|revocation| {
+                    Answer::Revoked(match revocation {
+                        revoker::Revocation::Revoked => Revocation::Revoked,
+                        revoker::Revocation::AlreadyRevoked => Revocation::AlreadyRevoked,
+                    })
+                }))
+            }
         }
-        let Some(keeper) = &self.keeper else {
-            return Ok(Err(wit::Refusal::Misconfigured("does not export `flytoken:source/keeper@0.1.0`".into())));
-        };
-        let keeper = keeper.load(&mut *store, &instance)?;
-        let answer = if let Question::Keep(lease) = question {
-            let lease = types::lend(lease, store.data_mut().secrets())?;
-            keeper.call_keep(&mut *store, &request, &lease).await?
-        } else {
-            keeper.call_forget(&mut *store, &request).await?
-        };
-        Ok(answer.map(|()| None))
     }
+}
+
+fn not_exported(interface: &str) -> wit::Refusal {
+    wit::Refusal::Misconfigured(format!("does not export `flytoken:source/{interface}@0.1.0`"))
+}
+
+fn no_answer() -> Refused {
+    Refused::Broke(Broke { kind: BrokeKind::Trapped, text: "gave no answer".into() })
 }

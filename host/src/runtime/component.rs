@@ -7,7 +7,7 @@ use wasmtime::component::{Component, InstancePre};
 
 use super::{
     Shared,
-    bindings::exports::flytoken::source::{keeper, source},
+    bindings::exports::flytoken::source::{keeper, revoker, source},
     linker,
     state::State,
     text::{Censor, TEXT_BYTES},
@@ -28,6 +28,8 @@ pub(super) struct Linked {
     pub(super) source: source::GuestIndices,
     /// Where `keep` and `forget` are, if the component has them.
     pub(super) keeper: Option<keeper::GuestIndices>,
+    /// Where `revoke` is, if the component has it.
+    pub(super) revoker: Option<revoker::GuestIndices>,
     sha256: [u8; 32],
     imports: Vec<String>,
 }
@@ -45,8 +47,9 @@ impl Loaded {
         if keeper.is_none() && role != Role::Live {
             return Err(LoadError::NoKeeper { role: if role == Role::Memory { "memory" } else { "manual" } });
         }
+        let revoker = revoker::GuestIndices::new(&component).ok();
         let sha256 = Sha256::digest(bytes).into();
-        Ok(Self(Arc::new(Linked { runtime: Arc::clone(runtime), component, source, keeper, sha256, imports })))
+        Ok(Self(Arc::new(Linked { runtime: Arc::clone(runtime), component, source, keeper, revoker, sha256, imports })))
     }
 
     /// The SHA-256 digest of the component's file.
@@ -57,6 +60,11 @@ impl Loaded {
     /// Whether it can remember what others obtained.
     pub fn is_keeper(&self) -> bool {
         self.0.keeper.is_some()
+    }
+
+    /// Whether it can revoke what it minted.
+    pub fn is_revoker(&self) -> bool {
+        self.0.revoker.is_some()
     }
 
     /// What the component imports, as `package:name/interface@version`, fit to be shown.

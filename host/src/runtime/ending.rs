@@ -7,18 +7,19 @@ use wasmtime_wasi::I32Exit;
 
 use super::{
     bindings::flytoken::source::types as wit,
+    call::Answer,
     imports::types,
     limits::{HOST_CALL_BYTES, OverLimit},
     outcome::{Broke, BrokeKind, Refused},
     state::State,
     text::TEXT_BYTES,
 };
-use crate::{config::SourceName, lease::Lease};
+use crate::config::SourceName;
 
 /// How the engine came back.
 pub(super) enum End {
-    /// With an answer; a lease if the question was one for a lease.
-    Answered(Option<Lease>),
+    /// With an answer.
+    Answered(Answer),
     /// With a refusal.
     Refused(wit::Refusal),
     /// With an error.
@@ -29,10 +30,10 @@ pub(super) enum End {
 
 impl End {
     /// Writes the log of the call and says what its end means.
-    pub(super) fn settle(self, state: &mut State, source: &SourceName, timeout: Duration) -> Result<Option<Lease>, Refused> {
+    pub(super) fn settle(self, state: &mut State, source: &SourceName, timeout: Duration) -> Result<Answer, Refused> {
         write_log(state, source);
         let refused = match self {
-            Self::Answered(lease) => return Ok(lease),
+            Self::Answered(answer) => return Ok(answer),
             Self::Refused(refusal) => Refused::Said(types::refusal(refusal, state.secrets().censor())),
             Self::Failed(error) => Refused::Broke(broke(&error, state, source, timeout)),
             Self::TimedOut => Refused::Broke(timed_out(timeout)),

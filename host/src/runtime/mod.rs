@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 
 pub use self::{
     access::{BoxFuture, CommandAccess, RecordsAccess, RecordsFailure},
-    call::{Call, SourceRequest},
+    call::{Call, Revocation, SourceRequest},
     component::{LoadError, Loaded},
     limits::{DEFAULT_MEMORY, MAX_MEMORY},
     outcome::{Broke, BrokeKind, Refused},

@@ -25,19 +25,37 @@ impl Commands {
     pub(in crate::runtime) fn denied(&self) -> Option<&str> {
         self.denied.as_deref()
     }
+
+    /// What the source is told of a run; that it was denied is remembered.
+    fn told(&mut self, ran: Result<Arc<programs::Output>, programs::Failure>) -> Result<command::Output, command::Failure> {
+        if let Err(programs::Failure::Denied(text)) = &ran {
+            self.denied.get_or_insert_with(|| text.clone());
+        }
+        ran.map(|output| command_output(&output)).map_err(failure)
+    }
 }
 
 impl command::Host for Commands {
     async fn run(&mut self, program: String, args: Vec<String>) -> wasmtime::Result<Result<command::Output, command::Failure>> {
-        let Some(access) = &self.access else {
-            return Ok(Err(command::Failure::Failed("no program can run in this call".into())));
-        };
+        let Some(access) = self.access.clone() else { return Ok(Err(no_program())) };
         let ran = access.run(&program, &args).await;
-        if let Err(programs::Failure::Denied(text)) = &ran {
-            self.denied.get_or_insert_with(|| text.clone());
-        }
-        Ok(ran.map(|output| command_output(&output)).map_err(failure))
+        Ok(self.told(ran))
     }
+
+    async fn run_on(
+        &mut self,
+        program: String,
+        args: Vec<String>,
+        id: String,
+    ) -> wasmtime::Result<Result<command::Output, command::Failure>> {
+        let Some(access) = self.access.clone() else { return Ok(Err(no_program())) };
+        let ran = access.run_on(&program, &args, &id).await;
+        Ok(self.told(ran))
+    }
+}
+
+fn no_program() -> command::Failure {
+    command::Failure::Failed("no program can run in this call".into())
 }
 
 /// The engine takes the bytes by value and does not wipe them; the copy lives until it is in the guest's memory.
@@ -71,6 +89,8 @@ mod tests {
         let mut commands = Commands::new(Some(Arc::new(Programs)));
         let output = commands.run("fly".into(), vec!["version".into()]).await.expect("no trap").expect("granted");
         assert_eq!((output.code, output.stdout.as_slice()), (Some(0), b"fly version".as_slice()));
+        let output = commands.run_on("fly".into(), vec!["revoke".into()], "a1".into()).await.expect("no trap").expect("granted");
+        assert_eq!(output.stdout, b"fly revoke on a1");
         assert_eq!(commands.denied(), None);
     }
 

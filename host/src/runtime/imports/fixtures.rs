@@ -102,9 +102,26 @@ impl CommandAccess for Programs {
             match program {
                 "fly" => {
                     let stdout = format!("fly {}", args.join(" ")).into_bytes().into();
-                    Ok(Arc::new(command::Output { code: Some(0), stdout, stderr: Zeroizing::default() }))
+                    Ok(Arc::new(command::Output { code: Some(0), stdout, stderr: Zeroizing::default(), unique: String::new() }))
                 }
                 "sleep" => std::future::pending().await,
+                other => Err(command::Failure::Denied(format!("`{other}` is not granted"))),
+            }
+        })
+    }
+
+    fn run_on<'a>(
+        &'a self,
+        program: &'a str,
+        args: &'a [String],
+        id: &'a str,
+    ) -> BoxFuture<'a, Result<Arc<command::Output>, command::Failure>> {
+        Box::pin(async move {
+            match program {
+                "fly" => {
+                    let stdout = format!("fly {} on {id}", args.join(" ")).into_bytes().into();
+                    Ok(Arc::new(command::Output { code: Some(0), stdout, stderr: Zeroizing::default(), unique: String::new() }))
+                }
                 other => Err(command::Failure::Denied(format!("`{other}` is not granted"))),
             }
         })
