@@ -8,10 +8,13 @@ use crate::{
     cache::{Cached, Key},
     chain,
     config::Role,
+    lease::Lease,
     owner::Intent,
+    records::Record,
     resolver::Resolver,
     runtime::Refused,
     sources::Source,
+    store::StoreError,
 };
 
 /// Has every memory in the app's chain remember the lease, if its source wants that. The answer has gone out already, so a failure is
@@ -41,6 +44,31 @@ pub async fn forget(resolver: &Arc<Resolver>, key: &Key) {
             warn!(source = %memory.config.name, app = %key.app, kind = %key.kind, "a lease was not forgotten: {}", text(&refused));
         }
     }
+}
+
+/// What the memories in the app's chain have for `key`, whether or not it still counts. Reads the disk.
+///
+/// # Errors
+/// When the disk fails.
+pub fn remembered(resolver: &Arc<Resolver>, key: &Key) -> Result<Vec<Lease>, StoreError> {
+    let kept = records(resolver, key).iter().map(Record::kept).collect::<Result<Vec<_>, _>>()?;
+    Ok(kept.into_iter().flatten().collect())
+}
+
+/// Removes the mint of this name from the memories in the app's chain; another one stays. On disk when it returns.
+///
+/// # Errors
+/// When the disk fails.
+pub fn drop_mint(resolver: &Arc<Resolver>, key: &Key, name: &str) -> Result<(), StoreError> {
+    records(resolver, key).iter().try_for_each(|record| record.remove_if(|lease| lease.id.as_deref() == Some(name)))
+}
+
+fn records(resolver: &Arc<Resolver>, key: &Key) -> Vec<Record> {
+    let record = |memory: &Arc<Source>| {
+        let config = &memory.config;
+        config.grants.records.map(|grant| Record::new(Arc::clone(resolver), &config.name, config.role, grant, key.clone()))
+    };
+    memories(resolver, key).iter().filter_map(record).collect()
 }
 
 /// A call of a keeper and what it is asked.

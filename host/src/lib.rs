@@ -31,6 +31,8 @@ pub mod login;
 pub mod login_memory;
 pub mod mints;
 pub mod records;
+pub mod replaced;
+pub mod revocation;
 pub mod runtime;
 pub mod sequence;
 pub mod sources;

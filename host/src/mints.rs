@@ -11,7 +11,7 @@ use crate::{
     app::AppName,
     config::SourceName,
     kind::Kind,
-    store::{Store, StoreError, Table},
+    store::{Change, Store, StoreError, Table},
     system::Clock,
     time::Timestamp,
 };
@@ -38,6 +38,42 @@ pub struct Mint {
     pub at: Timestamp,
     /// When what it yields ends, as far as it was asked for.
     pub until: Timestamp,
+    /// What came of revoking it, if that was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<Attempt>,
+}
+
+/// What came of revoking a mint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attempt {
+    /// It is known to be good no longer.
+    Succeeded {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// It may still be good.
+    Failed {
+        /// When it was tried last.
+        at: Timestamp,
+        /// Why; fit to be shown.
+        why: String,
+    },
+}
+
+impl Mint {
+    /// Since when it is revoked.
+    pub fn revoked(&self) -> Option<Timestamp> {
+        match self.revocation {
+            Some(Attempt::Succeeded { at }) => Some(at),
+            Some(Attempt::Failed { .. }) | None => None,
+        }
+    }
+
+    /// Whether it is revoked.
+    pub fn is_revoked(&self) -> bool {
+        self.revoked().is_some()
+    }
 }
 
 /// The ledger and the budget.
@@ -82,6 +118,27 @@ impl Mints {
             transaction.save(Table::Meta, RECENT, &encode(&charges))?;
             Ok(denied.map_or(Ok(()), Err))
         })?
+    }
+
+    /// The mint that is written down under `name`.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn find(&self, name: &str) -> Result<Option<Mint>, StoreError> {
+        Ok(self.store.kept().load(Table::Ledger, name)?.and_then(|bytes| decode(&bytes)))
+    }
+
+    /// Writes down what came of revoking a mint. What was revoked stays so.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn note(&self, name: &str, attempt: Attempt) -> Result<(), StoreError> {
+        self.store.kept().update(Table::Ledger, name, |bytes| {
+            Ok(match bytes.and_then(decode::<Mint>) {
+                Some(mint) if !mint.is_revoked() => Change::Put(encode(&Mint { revocation: Some(attempt), ..mint }).into()),
+                _ => Change::Keep,
+            })
+        })
     }
 
     /// Every mint that is written down, by name, the newest first.
@@ -187,7 +244,7 @@ mod tests {
 
     fn mint(app: &str, at: Timestamp) -> Mint {
         let source = SourceName::parse("cli").unwrap();
-        Mint { app: AppName::parse(app).unwrap(), kind: Kind::Deploy, source, at, until: at.after(Duration::from_hours(24)) }
+        Mint { app: AppName::parse(app).unwrap(), kind: Kind::Deploy, source, at, until: at.after(Duration::from_hours(24)), revocation: None }
     }
 
     #[test]
@@ -216,5 +273,39 @@ mod tests {
         begin(8, "web").unwrap();
         let mints = Mints::open(Arc::clone(&store), Arc::clone(&shared));
         assert_eq!((mints.all().unwrap().len(), mints.charged().unwrap()), (6, 1));
+    }
+
+    #[test]
+    fn what_came_of_a_revocation_is_written_down_and_what_is_revoked_stays_so() {
+        let shared: Arc<dyn Clock> = TestClock::at(timestamp(1_000_000));
+        let mints = Mints::open(Arc::new(Store::memory(&shared).unwrap()), Arc::clone(&shared));
+        mints.begin("mint", &mint("web", shared.now()), Budget { per_app: 3, total: 5 }).unwrap();
+        let found = || mints.find("mint").unwrap().unwrap();
+        assert_eq!((found().revocation, mints.find("other").unwrap()), (None, None));
+        let (failed, succeeded) = (Attempt::Failed { at: timestamp(5), why: "no".into() }, Attempt::Succeeded { at: timestamp(6) });
+        for (attempt, is_revoked) in [(&failed, false), (&succeeded, true)] {
+            mints.note("mint", attempt.clone()).unwrap();
+            assert_eq!((found().revocation.as_ref(), found().is_revoked()), (Some(attempt), is_revoked));
+        }
+        mints.note("mint", failed).unwrap();
+        assert_eq!(found().revoked(), Some(timestamp(6)));
+        mints.note("other", succeeded).unwrap();
+        assert_eq!(mints.all().unwrap().len(), 1, "what was not minted is not revoked either");
+    }
+
+    #[test]
+    fn a_record_from_before_there_were_revocations_is_read() {
+        #[derive(Serialize)]
+        struct Before {
+            app: AppName,
+            kind: Kind,
+            source: SourceName,
+            at: Timestamp,
+            until: Timestamp,
+        }
+        let Mint { app, kind, source, at, until, .. } = mint("web", timestamp(1_000));
+        let before = encode(&Before { app, kind, source, at, until });
+        assert_eq!(decode::<Mint>(&before), Some(mint("web", timestamp(1_000))));
+        assert_eq!(encode(&mint("web", timestamp(1_000))), before, "and one that nobody revoked is written as before");
     }
 }

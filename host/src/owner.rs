@@ -76,8 +76,8 @@ pub trait Upstream: Send + Sync + 'static {
     /// Whether a cached lease is of the login in force; the others are about to be dropped from the cache.
     fn current(&self, cached: &Cached) -> bool;
 
-    /// Has the lease remembered durably, if its source is to be. Called after the answer has gone out.
-    fn keep(self: Arc<Self>, key: Key, cached: Arc<Cached>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+    /// Has the lease remembered durably, if its source is to be; `before` was cached in its place. Called after the answer has gone out.
+    fn keep(self: Arc<Self>, key: Key, cached: Arc<Cached>, before: Option<Arc<Cached>>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
 /// Every owner there is.
@@ -163,8 +163,8 @@ impl<U: Upstream> Owners<U> {
     }
 
     /// Has the lease kept, in a task of its own: the answer goes out meanwhile.
-    fn keep(self: &Arc<Self>, key: &Key, cached: &Arc<Cached>) {
-        let keeping = Arc::clone(&self.upstream).keep(key.clone(), Arc::clone(cached));
+    fn keep(self: &Arc<Self>, key: &Key, cached: &Arc<Cached>, before: Option<Arc<Cached>>) {
+        let keeping = Arc::clone(&self.upstream).keep(key.clone(), Arc::clone(cached), before);
         self.keeping.send_modify(|count| *count += 1);
         let counted = Counted(Arc::clone(self));
         tokio::spawn(async move {
@@ -347,10 +347,10 @@ impl<U: Upstream> Owner<U> {
                 self.rest(Arc::new(unchanged(&self.key)));
                 old
             }
-            _ => {
+            (_, before) => {
                 let Some(cached) = self.put(cached, remembered) else { return self.run_again() };
                 if !remembered {
-                    self.owners.keep(&self.key, &cached);
+                    self.owners.keep(&self.key, &cached, before);
                 }
                 cached
             }
@@ -408,7 +408,7 @@ impl<U: Upstream> Owner<U> {
             let Some(Ok(Run { result: Ok(cached), remembered })) = flight.join_next().await else { return waiters };
             let Some(cached) = owners.upstream.admissible(&key, cached, remembered) else { return waiters };
             if !remembered {
-                owners.keep(&key, &cached);
+                owners.keep(&key, &cached, None);
             }
             // Not cached: another source may come first now.
             serve(waiters, &cached, remembered)

@@ -46,6 +46,24 @@ impl Record {
         Ok(self.database().load(self.table(), &self.name)?.is_some())
     }
 
+    /// What lies in it, whether or not it still counts.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn kept(&self) -> Result<Option<Lease>, StoreError> {
+        Ok(self.database().load(self.table(), &self.name)?.and_then(|bytes| decode(&bytes)))
+    }
+
+    /// Removes what lies in it if `unwanted` says so, with no other write in between.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn remove_if(&self, unwanted: impl FnOnce(&Lease) -> bool) -> Result<(), StoreError> {
+        self.database().update(self.table(), &self.name, |bytes| {
+            Ok(if bytes.and_then(decode).is_some_and(|lease| unwanted(&lease)) { Change::Remove } else { Change::Keep })
+        })
+    }
+
     fn database(&self) -> &Database {
         match self.grant {
             Records::Cache => self.resolver.store.cache(),

@@ -20,6 +20,7 @@ use crate::{
     login::{Generation, LoginWatch, Standing},
     mints::{Mint, Mints, NoMint},
     owner::{Intent, Run, Upstream},
+    replaced::{self, Replaced},
     runtime::BoxFuture,
     sequence::Sequence,
     sources::Sources,
@@ -41,6 +42,8 @@ pub struct Resolver {
     pub learnt: Learnt,
     /// The ledger of mints, and their budget.
     pub mints: Mints,
+    /// Mints that are to be revoked because a newer one has their place.
+    pub replaced: Arc<Replaced>,
     /// Which sources are not asked for a while.
     pub health: Health,
     /// What was invalidated.
@@ -136,7 +139,7 @@ impl Resolver {
     /// [`NoMint`]; then it must not begin.
     pub fn charge(&self, name: &str, key: &Key, source: SourceName, lifetime: Duration) -> Result<(), NoMint> {
         let at = self.clock.now();
-        let mint = Mint { app: key.app.clone(), kind: key.kind, source, at, until: at.after(lifetime) };
+        let mint = Mint { app: key.app.clone(), kind: key.kind, source, at, until: at.after(lifetime), revocation: None };
         self.mints.begin(name, &mint, self.live.load().config.budget)
     }
 
@@ -186,10 +189,14 @@ impl Upstream for Resolver {
         self.of_this_login(cached)
     }
 
-    fn keep(self: Arc<Self>, key: Key, cached: Arc<Cached>) -> BoxFuture<'static, ()> {
+    fn keep(self: Arc<Self>, key: Key, cached: Arc<Cached>, before: Option<Arc<Cached>>) -> BoxFuture<'static, ()> {
         Box::pin(async move {
+            let replaced = replaced::by(&self, &key, &cached, before.as_deref()).await;
             self.learn(&key, &cached.lease).await;
             keep::keep(&self, &key, &cached).await;
+            if !replaced.is_empty() {
+                self.replaced.add(replaced);
+            }
         })
     }
 }

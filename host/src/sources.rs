@@ -21,7 +21,7 @@ use crate::{
     hex,
     lease::Lease,
     protocol::SourceStatus,
-    runtime::{BoxFuture, Call, Loaded, Refused, Runtime, SourceRequest},
+    runtime::{BoxFuture, Call, Loaded, Refused, Revocation, Runtime, SourceRequest},
 };
 
 /// A source's code, ready to be called any number of times.
@@ -36,6 +36,12 @@ pub trait Code: Send + Sync {
 
     /// Has a keeper forget what it remembers for the app and kind of `request`.
     fn forget(&self, call: Call, request: SourceRequest) -> BoxFuture<'_, Result<(), Refused>>;
+
+    /// Has a revoker revoke the token that is called `name` where it was minted.
+    fn revoke<'a>(&'a self, call: Call, request: SourceRequest, name: &'a str) -> BoxFuture<'a, Result<Revocation, Refused>>;
+
+    /// Whether it can revoke what it minted.
+    fn is_revoker(&self) -> bool;
 
     /// The SHA-256 digest of its file.
     fn sha256(&self) -> [u8; 32];
@@ -52,6 +58,14 @@ impl Code for Loaded {
 
     fn forget(&self, call: Call, request: SourceRequest) -> BoxFuture<'_, Result<(), Refused>> {
         Box::pin(self.forget(call, request))
+    }
+
+    fn revoke<'a>(&'a self, call: Call, request: SourceRequest, name: &'a str) -> BoxFuture<'a, Result<Revocation, Refused>> {
+        Box::pin(self.revoke(call, request, name))
+    }
+
+    fn is_revoker(&self) -> bool {
+        self.is_revoker()
     }
 
     fn sha256(&self) -> [u8; 32] {

@@ -31,6 +31,8 @@ pub struct Tombstones {
 struct Graves {
     tokens: HashMap<Rejected, TokenGrave>,
     cutoffs: HashMap<Key, Cutoff>,
+    /// Mints by the name that their leases carry: also one that a running resolution has not brought yet.
+    mints: HashMap<String, TokenGrave>,
 }
 
 /// One token that was rejected for one kind, or for all. A token may be rejected for several kinds, one after the other.
@@ -77,6 +79,8 @@ pub struct Burial {
     pub tokens: Vec<(Fingerprint, Option<Timestamp>)>,
     /// Everything obtained up to this sequence too.
     pub cutoff: Option<u64>,
+    /// The mint of this name, whichever token it yields, and when that dies by itself.
+    pub mint: Option<(String, Option<Timestamp>)>,
 }
 
 /// How a tombstone bears on a lease.
@@ -109,6 +113,7 @@ impl Tombstones {
         for (name, bytes) in self.store.kept().scan(Table::Tombstones, "")? {
             match parse(&name, &bytes) {
                 Some(Grave::Token(rejected, grave)) if grave.until > now => drop(graves.tokens.insert(rejected, grave)),
+                Some(Grave::Mint(name, grave)) if grave.until > now => drop(graves.mints.insert(name, grave)),
                 Some(Grave::Cutoff(key, cutoff)) if now.since(cutoff.at) < LONGEST => drop(graves.cutoffs.insert(key, cutoff)),
                 _ => over.push(name),
             }
@@ -135,9 +140,16 @@ impl Tombstones {
         let mut records = Vec::new();
         {
             let mut graves = self.graves.write().unwrap_or_else(PoisonError::into_inner);
-            for (fingerprint, end) in &burial.tokens {
+            let grave = |end: Option<Timestamp>| {
                 let until = end.map_or_else(|| now.after(LONGEST), |end| end.after(MARGIN));
-                let grave = TokenGrave { at: now, until };
+                TokenGrave { at: now, until }
+            };
+            if let Some((name, end)) = &burial.mint {
+                records.push((format!("mint/{}/{name}", burial.app), rmp_serde::to_vec_named(&grave(*end)).unwrap_or_default()));
+                graves.mints.insert(name.clone(), grave(*end));
+            }
+            for (fingerprint, end) in &burial.tokens {
+                let grave = grave(*end);
                 let rejected = Rejected { app: burial.app.clone(), fingerprint: *fingerprint, kind: burial.kind };
                 records.push((rejected.record(), rmp_serde::to_vec_named(&grave).unwrap_or_default()));
                 graves.tokens.insert(rejected, grave);
@@ -148,6 +160,7 @@ impl Tombstones {
                 records.push((format!("cutoff/{}/{kind}", burial.app), rmp_serde::to_vec_named(&cutoff).unwrap_or_default()));
             }
             graves.tokens.retain(|_, grave| grave.until > now);
+            graves.mints.retain(|_, grave| grave.until > now);
         }
         self.store.kept().transaction(|changes| {
             for (name, bytes) in &records {
@@ -184,11 +197,11 @@ impl Tombstones {
     /// Whether a lease that something remembered may be handed out.
     pub fn of_remembered(&self, key: &Key, lease: &Lease, fingerprint: Fingerprint) -> Verdict {
         let graves = self.graves.read().unwrap_or_else(PoisonError::into_inner);
-        if graves.tokens.is_empty() && graves.cutoffs.is_empty() {
+        if graves.tokens.is_empty() && graves.cutoffs.is_empty() && graves.mints.is_empty() {
             return Verdict::Alive;
         }
         let cut = graves.cutoffs.get(key).is_some_and(|cutoff| lease.provenance.sequence <= cutoff.sequence);
-        if cut || graves.grave(key, fingerprint).is_some() { Verdict::Dead } else { Verdict::Alive }
+        if cut || graves.is_revoked(lease) || graves.grave(key, fingerprint).is_some() { Verdict::Dead } else { Verdict::Alive }
     }
 
     /// Whether a lease that a live source just gave may be handed out: a source that repeats a rejected token is passed over for a
@@ -197,17 +210,22 @@ impl Tombstones {
         let graves = self.graves.read().unwrap_or_else(PoisonError::into_inner);
         let cut = graves.cutoffs.get(key).is_some_and(|cutoff| lease.provenance.sequence <= cutoff.sequence);
         let recent = graves.grave(key, fingerprint).is_some_and(|grave| now.since(grave.at) < PASSED_OVER && now >= grave.at);
-        if cut || recent { Verdict::Dead } else { Verdict::Alive }
+        if cut || recent || graves.is_revoked(lease) { Verdict::Dead } else { Verdict::Alive }
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
         let graves = self.graves.read().unwrap_or_else(PoisonError::into_inner);
-        graves.tokens.len() + graves.cutoffs.len()
+        graves.tokens.len() + graves.cutoffs.len() + graves.mints.len()
     }
 }
 
 impl Graves {
+    /// Whether it is a mint that was revoked. No live source can mint that name again.
+    fn is_revoked(&self, lease: &Lease) -> bool {
+        !self.mints.is_empty() && lease.id.as_deref().is_some_and(|name| self.mints.contains_key(name))
+    }
+
     /// The newer of the tombstones for this kind and for all.
     fn grave(&self, key: &Key, fingerprint: Fingerprint) -> Option<&TokenGrave> {
         let of = |kind| self.tokens.get(&Rejected { app: key.app.clone(), fingerprint, kind });
@@ -218,6 +236,7 @@ impl Graves {
 enum Grave {
     Token(Rejected, TokenGrave),
     Cutoff(Key, Cutoff),
+    Mint(String, TokenGrave),
 }
 
 fn parse(name: &str, bytes: &[u8]) -> Option<Grave> {
@@ -229,6 +248,7 @@ fn parse(name: &str, bytes: &[u8]) -> Option<Grave> {
             let kind = kind.map(str::parse).transpose().ok()?;
             Some(Grave::Token(Rejected { app, fingerprint: fingerprint.parse().ok()?, kind }, rmp_serde::from_slice(bytes).ok()?))
         }
+        "mint" => Some(Grave::Mint(rest.to_owned(), rmp_serde::from_slice(bytes).ok()?)),
         "cutoff" => Some(Grave::Cutoff(Key { app, kind: rest.parse().ok()? }, rmp_serde::from_slice(bytes).ok()?)),
         _ => None,
     }
@@ -265,7 +285,7 @@ mod tests {
 
     fn reject(tombstones: &Tombstones, kind: Option<Kind>, now: Timestamp) {
         let tokens = vec![(REJECTED.parse().unwrap(), None)];
-        tombstones.bury(&Burial { app: key(Kind::Readonly).app, kind, tokens, cutoff: None }, now).unwrap();
+        tombstones.bury(&Burial { app: key(Kind::Readonly).app, kind, tokens, cutoff: None, mint: None }, now).unwrap();
     }
 
     fn dead(tombstones: &Tombstones) -> Vec<Kind> {
@@ -294,6 +314,28 @@ mod tests {
         tombstones.raise(&key(Kind::Readonly).app, REJECTED.parse().unwrap()).unwrap();
         assert_eq!(dead(&tombstones), []);
         assert_eq!(dead(&Tombstones::open(store, now).unwrap()), []);
+    }
+
+    #[test]
+    fn a_revoked_mint_is_dead_wherever_it_comes_from_until_it_has_ended_and_no_other_is() {
+        let (store, now) = (store(), timestamp(1_000));
+        let tombstones = Tombstones::open(Arc::clone(&store), now).unwrap();
+        let app = key(Kind::Readonly).app;
+        let burial = Burial { app, kind: None, tokens: vec![], cutoff: None, mint: Some(("mint".into(), Some(timestamp(5_000)))) };
+        tombstones.bury(&burial, now).unwrap();
+        let verdicts = |tombstones: &Tombstones, id: Option<&str>, at: Timestamp| {
+            let lease = Lease { id: id.map(str::to_owned), ..lease("token", Expiry::Never, at) };
+            let (key, fingerprint) = (key(Kind::Deploy), REJECTED.parse().unwrap());
+            [tombstones.of_remembered(&key, &lease, fingerprint), tombstones.of_live(&key, &lease, fingerprint, at)]
+        };
+        for tombstones in [tombstones, Tombstones::open(Arc::clone(&store), now).unwrap()] {
+            assert_eq!(verdicts(&tombstones, Some("mint"), timestamp(4_000)), [Verdict::Dead; 2]);
+            for other in [None, Some("mint-2"), Some("min")] {
+                assert_eq!(verdicts(&tombstones, other, timestamp(4_000)), [Verdict::Alive; 2]);
+            }
+        }
+        assert_eq!(Tombstones::open(Arc::clone(&store), timestamp(5_001)).unwrap().count(), 1, "the clock may be set back a little");
+        assert_eq!(Tombstones::open(store, timestamp(9_000)).unwrap().count(), 0);
     }
 
     #[test]

@@ -69,7 +69,7 @@ Examples:
 
 pub(super) const INVALIDATE: &str = "\
 The token is never handed out again, whatever remembers it. It stays valid at Fly until it expires
-or is revoked there.
+or is revoked there: `flytoken revoke` does both for one that was minted here.
 
 Examples:
   flytoken invalidate my-app                          everything obtained so far
@@ -92,12 +92,23 @@ Examples:
   flytoken status --json | jq '.apps[].expires_at'";
 
 pub(super) const MINTED: &str = "\
-Each mint has a name of its own, under which `fly tokens list` shows it and by which it can be
-revoked there. The names are kept for a week after a token's end, and survive a crash.
+Each mint has a name of its own, under which `fly tokens list` shows it and by which
+`flytoken revoke` ends it. The names are kept for a week after a token's end, and survive a crash.
 
 Examples:
   flytoken minted
   flytoken minted --json | jq -r '.mints[] | select(.cached | not) | .name'";
+
+pub(super) const REVOKE: &str = "\
+First the token is handed out no longer, here and from now on; then it is revoked at Fly by the
+source that minted it, and looked for there again. Copies that were narrowed end with it, and tools
+that hold one lose it; a newer token of the same app stays. If anything is in doubt that is an
+error, and the token may still be good.
+
+Examples:
+  flytoken revoke flytoken-my-app-deploy-00c0ffee0000
+  flytoken minted --json | jq -r '.mints[] | select(.app == \"my-app\") | .name' |
+    xargs -n 1 flytoken revoke";
 
 pub(super) const DOCTOR: &str = "\
 Changes nothing. Exit code 7 if something is broken; what may only need a look counts as well.

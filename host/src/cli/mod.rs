@@ -104,6 +104,9 @@ pub enum Command {
     /// Show every token that was minted, and the budget of mints
     #[command(after_help = help::MINTED)]
     Minted(Minted),
+    /// End a token at Fly that was minted here
+    #[command(after_help = help::REVOKE)]
+    Revoke(Revoke),
     /// Say what is wrong, and the command that mends it
     #[command(after_help = help::DOCTOR)]
     Doctor(Doctor),
@@ -313,7 +316,18 @@ pub struct Status {
 /// `flytoken minted`.
 #[derive(Debug, PartialEq, Eq, Args)]
 pub struct Minted {
-    /// Print JSON: mints with name, app, kind, source, `minted_at`, `expires_at`, cached; charged, budget
+    /// Print JSON: mints with name, app, kind, source, `minted_at`, `expires_at`, cached, `revoked_at`, `revoke_error`; charged, budget
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `flytoken revoke`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct Revoke {
+    /// The name of the token, as `flytoken minted` lists it
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Print JSON: name, app, kind, outcome, `revoked_at`, `ended_at`
     #[arg(long)]
     pub json: bool,
 }
@@ -437,6 +451,7 @@ impl Command {
             | Self::Explain(Explain { json, .. })
             | Self::Status(Status { json })
             | Self::Minted(Minted { json })
+            | Self::Revoke(Revoke { json, .. })
             | Self::Doctor(Doctor { json })
             | Self::Inspect(Inspect { json, .. })
             | Self::Config(Config {

@@ -59,6 +59,13 @@ impl Context {
         }
     }
 
+    /// Revokes what this process replaced, where the configuration wants that and no agent sees to it.
+    pub(super) fn revoke_replaced(&self) {
+        if let Some(local) = self.local.borrow_mut().as_mut() {
+            local.revoke_replaced();
+        }
+    }
+
     /// Ends the core of this process, once what it promised is done.
     pub(super) fn settle(&self) {
         if let Some(local) = self.local.take() {

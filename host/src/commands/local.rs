@@ -38,6 +38,13 @@ impl Local {
         self.runtime.block_on(async { timeout_at(deadline, self.core.answer(request)).await.unwrap_or_else(|_| Err(too_late())) })
     }
 
+    /// Revokes what was replaced, out of turn: by now everybody finds the newer one.
+    pub(super) fn revoke_replaced(&mut self) {
+        self.runtime.block_on(self.core.settle());
+        drop(self.turn.take());
+        self.runtime.block_on(self.core.revoke_replaced());
+    }
+
     /// Waits for what the core promised after its answer.
     pub(super) fn settle(self) {
         self.runtime.block_on(self.core.shutdown());

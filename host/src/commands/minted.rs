@@ -22,7 +22,7 @@ fn text(mints: &[MintReport], charged: u64, budget: u64, paint: Paint, moments: 
     if mints.is_empty() {
         return format!("Nothing was minted.\n\n{budget}");
     }
-    let mut table = Table::new(paint, ["NAME", "APP", "KIND", "SOURCE", "MINTED", "UNTIL", "CACHED"]);
+    let mut table = Table::new(paint, ["NAME", "APP", "KIND", "SOURCE", "MINTED", "UNTIL", "CACHED", "REVOKED"]);
     for mint in mints {
         table.row([
             plain::line(&mint.name),
@@ -32,9 +32,18 @@ fn text(mints: &[MintReport], charged: u64, budget: u64, paint: Paint, moments: 
             moments.both(mint.at),
             moments.both(mint.until),
             if mint.cached { paint.good("yes") } else { "no".into() },
+            revoked(mint, paint, moments),
         ]);
     }
     format!("{}\n{budget}", table.lines())
+}
+
+fn revoked(mint: &MintReport, paint: Paint, moments: &Moments) -> String {
+    match (mint.revoked, &mint.revoke_error) {
+        (Some(at), _) => moments.both(at),
+        (None, Some(why)) => format!("{}: {}", paint.bad("failed"), plain::line(why)),
+        (None, None) => "no".into(),
+    }
 }
 
 #[cfg(test)]
@@ -57,15 +66,21 @@ mod tests {
             at: now.before(Duration::from_mins(3)),
             until: now.after(Duration::from_mins(50)),
             cached: true,
+            revoked: None,
+            revoke_error: None,
         };
+        let failed = MintReport { cached: false, revoke_error: Some("Fly still\nlists it".into()), ..mint.clone() };
+        let revoked = MintReport { cached: false, revoked: Some(now.before(Duration::from_mins(1))), ..mint.clone() };
         let expected = "\
-NAME                              APP  KIND    SOURCE  MINTED             UNTIL              CACHED
-flytoken-web-deploy-00c0ffee0000  web  deploy  cli     22:10 (3 min ago)  23:03 (in 50 min)  yes
+NAME                              APP  KIND    SOURCE  MINTED             UNTIL              CACHED  REVOKED
+flytoken-web-deploy-00c0ffee0000  web  deploy  cli     22:10 (3 min ago)  23:03 (in 50 min)  yes     no
+flytoken-web-deploy-00c0ffee0000  web  deploy  cli     22:10 (3 min ago)  23:03 (in 50 min)  no      failed: Fly still\\nlists it
+flytoken-web-deploy-00c0ffee0000  web  deploy  cli     22:10 (3 min ago)  23:03 (in 50 min)  no      22:12 (a minute ago)
 
 1 of 60 mints in the last hour
 ";
         let moments = Moments::at(now, TimeZone::UTC);
-        assert_eq!(text(&[mint], 1, 60, Paint::new(false), &moments), expected);
+        assert_eq!(text(&[mint, failed, revoked], 1, 60, Paint::new(false), &moments), expected);
         assert_eq!(text(&[], 0, 60, Paint::new(false), &moments), "Nothing was minted.\n\n0 of 60 mints in the last hour\n");
     }
 }

@@ -19,6 +19,7 @@ mod local;
 mod minted;
 mod quick;
 mod refresh;
+mod revoke;
 mod set;
 mod status;
 mod turn;
@@ -44,7 +45,7 @@ pub fn run(arguments: &[OsString], environment: Environment, clock: Arc<dyn Cloc
         Err(error) => return refused(&error, arguments, output),
     };
     let (command, global) = (cli.command, cli.global);
-    let (json, is_exec) = (command.json(), matches!(command, Command::Exec(_)));
+    let (json, is_exec, is_refresh) = (command.json(), matches!(command, Command::Exec(_)), matches!(command, Command::Refresh(_)));
     let code = |failure: &Failure| if is_exec { exec::FAILED } else { failure.code as u8 };
     let context = match Context::new(global, environment, clock, output) {
         Ok(context) => context,
@@ -61,6 +62,10 @@ pub fn run(arguments: &[OsString], environment: Environment, clock: Arc<dyn Cloc
         }
     };
     // After the answer has gone out: what is still to be kept costs its reader no time.
+    if is_refresh {
+        // Whoever asks for a token reads until this process ends; whoever has one replaced reads nothing.
+        context.revoke_replaced();
+    }
     context.settle();
     exit
 }
@@ -91,6 +96,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Stopped> {
         Command::Explain(explain) => explain::run(&explain, context),
         Command::Status(status) => status::run(&status, context),
         Command::Minted(minted) => minted::run(&minted, context),
+        Command::Revoke(revoke) => revoke::run(&revoke, context),
         Command::Doctor(doctor) => return Ok(doctor::run(&doctor, context)?),
         Command::Inspect(inspect) => return Ok(inspect::run(&inspect, context)?),
         Command::Attenuate(attenuate) => attenuate::run(&attenuate, context),

@@ -33,7 +33,7 @@ impl Core {
         }
         // A number of its own: a resolution that runs right now obtained its secret before it, or seals it after.
         let cutoff = fingerprint.is_none().then(|| resolver.sequence.next());
-        let burial = Burial { app: app.clone(), kind, tokens, cutoff };
+        let burial = Burial { app: app.clone(), kind, tokens, cutoff, mint: None };
         let committing = {
             let resolver = std::sync::Arc::clone(resolver);
             tokio::task::spawn_blocking(move || resolver.tombstones.bury(&burial, resolver.clock.now())).await

@@ -6,6 +6,7 @@ use tokio::task::spawn_blocking;
 
 use super::{Core, storage_failed};
 use crate::{
+    mints::{Attempt, Mint},
     protocol::{Failure, MintReport, Reply},
     store::StoreError,
 };
@@ -20,7 +21,12 @@ impl Core {
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
             .map_err(|error| storage_failed("the ledger cannot be read", &error))?;
         let cached: HashSet<String> = self.inner.resolver.cache.all().iter().filter_map(|(_, cached)| cached.lease.id.clone()).collect();
-        let report = |(name, mint): (String, crate::mints::Mint)| MintReport {
+        let report = |(name, mint): (String, Mint)| MintReport {
+            revoked: mint.revoked(),
+            revoke_error: match &mint.revocation {
+                Some(Attempt::Failed { why, .. }) => Some(why.clone()),
+                Some(Attempt::Succeeded { .. }) | None => None,
+            },
             cached: cached.contains(&name),
             name,
             app: mint.app,

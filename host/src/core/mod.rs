@@ -7,6 +7,7 @@ mod invalidate;
 mod manual;
 mod minted;
 mod report;
+mod revoke;
 #[cfg(test)]
 mod scenarios;
 mod start;
@@ -24,6 +25,7 @@ use crate::{
     causes::with_causes,
     owner::Owners,
     protocol::{Failure, FailureCode, Reply, Request},
+    replaced,
     resolver::Resolver,
     runtime::Runtime,
     store::{PrivateFileError, StoreError},
@@ -98,12 +100,12 @@ impl Core {
             Request::Explain { app, kind, resolve } => self.explain(Key { app, kind }, resolve).await,
             Request::Status => Ok(self.status()),
             Request::Minted => self.minted().await,
+            Request::Revoke { name } => self.revoke(name).await,
         }
     }
 
-    /// Waits until what was promised after an answer is done, for two seconds at most, and ends every task. The databases are free for
-    /// another process once this handle and its clones are gone.
-    pub async fn shutdown(self) {
+    /// Waits until what was promised after an answer is done, for two seconds at most.
+    pub async fn settle(&self) {
         let after = std::mem::take(&mut *lock(&self.inner.after));
         let settle = async {
             after.join_all().await;
@@ -111,6 +113,20 @@ impl Core {
         };
         // What is not kept by then costs one more question after the restart.
         let _ = tokio::time::timeout(SETTLE, settle).await;
+    }
+
+    /// Revokes what a newer mint has taken the place of, where the configuration wants that; for 15 seconds at most. For a command without
+    /// an agent: an agent does so meanwhile.
+    pub async fn revoke_replaced(&self) {
+        let resolver = &self.inner.resolver;
+        if tokio::time::timeout(REVOKE, replaced::revoke_all(resolver)).await.is_err() {
+            tracing::warn!("a token that was replaced was not revoked within {} s, and ends by itself", REVOKE.as_secs());
+        }
+    }
+
+    /// Settles, and ends every task. The databases are free for another process once this handle and its clones are gone.
+    pub async fn shutdown(self) {
+        self.settle().await;
         self.inner.owners.close();
         let mut followers = std::mem::take(&mut *lock(&self.inner.followers));
         followers.shutdown().await;
@@ -141,6 +157,9 @@ fn storage_failed(what: &str, error: &StoreError) -> Failure {
     let failure = store_failed(error);
     Failure { message: format!("{what}: {}", failure.message), ..failure }
 }
+
+/// How long a command that has its answer goes on to revoke what was replaced.
+const REVOKE: Duration = Duration::from_secs(15);
 
 /// How long an ending process waits for leases to be kept.
 const SETTLE: Duration = Duration::from_secs(2);

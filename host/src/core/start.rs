@@ -26,6 +26,7 @@ use crate::{
     owner::Owners,
     paths::Paths,
     protocol::{Failure, FailureCode},
+    replaced,
     resolver::{Live, Resolver},
     runtime::Runtime,
     sequence::Sequence,
@@ -147,6 +148,7 @@ impl Core {
             configuration: ConfigurationFacts { files: loaded.read, problem: None },
         })?;
         if let Some(changes) = changes {
+            followers.spawn(replaced::follow(Arc::downgrade(&core.inner.resolver)));
             followers.spawn(follow::login(Arc::downgrade(&core.inner)));
             followers.spawn(follow::configuration(Arc::downgrade(&core.inner), layers, changes));
         }
@@ -166,6 +168,7 @@ impl Core {
             live: ArcSwap::from_pointee(Live { config, sources, revision: 0 }),
             learnt: Learnt(Arc::clone(&store)),
             health: Health::new(Arc::clone(&draw)),
+            replaced: Arc::default(),
             mints: Mints::open(Arc::clone(&store), Arc::clone(&clock)),
             sequence: Sequence::after(tombstones.greatest_sequence(), Arc::clone(&clock)),
             store,

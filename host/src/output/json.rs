@@ -10,7 +10,7 @@ use crate::{
     app::AppName,
     kind::Kind,
     lease::Expiry,
-    protocol::{self, FailureCode, LeaseFacts, LeaseState, StepOutcome},
+    protocol::{self, FailureCode, LeaseFacts, LeaseState, RevokeOutcome, StepOutcome},
     time::Timestamp,
     token::Fingerprint,
 };
@@ -293,6 +293,10 @@ pub struct Mint<'a> {
     pub expires_at: u64,
     /// Whether the token is still cached.
     pub cached: bool,
+    /// Since when it is revoked.
+    pub revoked_at: Option<u64>,
+    /// Why it could not be revoked when that was tried last.
+    pub revoke_error: Option<&'a str>,
 }
 
 impl<'a> From<&'a protocol::MintReport> for Mint<'a> {
@@ -305,7 +309,35 @@ impl<'a> From<&'a protocol::MintReport> for Mint<'a> {
             minted_at: mint.at.seconds(),
             expires_at: mint.until.seconds(),
             cached: mint.cached,
+            revoked_at: mint.revoked.map(Timestamp::seconds),
+            revoke_error: mint.revoke_error.as_deref(),
         }
+    }
+}
+
+/// `revoke --json`.
+#[derive(Debug, Serialize)]
+pub struct Revoked<'a> {
+    /// The name that it has at Fly.
+    pub name: &'a str,
+    /// The app that it was for.
+    pub app: &'a AppName,
+    /// The kind.
+    pub kind: Kind,
+    /// How it ended: `revoked`, `already-revoked` or `ended`.
+    pub outcome: RevokeOutcome,
+    /// Since when it is revoked.
+    pub revoked_at: Option<u64>,
+    /// When it ended by itself.
+    pub ended_at: Option<u64>,
+}
+
+impl<'a> Revoked<'a> {
+    /// Sorts the moment by what it is of.
+    pub fn new(name: &'a str, app: &'a AppName, kind: Kind, outcome: RevokeOutcome, at: Option<Timestamp>) -> Self {
+        let at = at.map(Timestamp::seconds);
+        let (revoked_at, ended_at) = if outcome == RevokeOutcome::Ended { (None, at) } else { (at, None) };
+        Self { name, app, kind, outcome, revoked_at, ended_at }
     }
 }
 

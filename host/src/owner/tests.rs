@@ -53,7 +53,7 @@ impl Upstream for Script {
         !self.former.lock().unwrap().contains(&cached.lease.provenance.sequence)
     }
 
-    fn keep(self: Arc<Self>, _: Key, _: Arc<Cached>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    fn keep(self: Arc<Self>, _: Key, _: Arc<Cached>, _: Option<Arc<Cached>>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         self.kept.fetch_add(1, Ordering::Relaxed);
         Box::pin(async {})
     }

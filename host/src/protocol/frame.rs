@@ -264,6 +264,7 @@ mod tests {
             Request::Explain { app: app(), kind: Kind::Org, resolve: true },
             Request::Status,
             Request::Minted,
+            Request::Revoke { name: "flytoken-web-deploy-00c0ffee0000".into() },
         ] {
             let bytes = bytes_of(|outgoing| encode_request(outgoing, 1, &request).unwrap());
             let (_, read) = arrived(MAX_REQUEST, &bytes).next(decode_request).unwrap().unwrap().unwrap();

@@ -85,6 +85,11 @@ pub enum Request {
     Status,
     /// Every mint that is written down.
     Minted,
+    /// Never hands out a mint again, and revokes it at Fly.
+    Revoke {
+        /// Its name, as `minted` tells it.
+        name: String,
+    },
 }
 
 /// How a client wants the token that it is handed.
@@ -156,8 +161,33 @@ pub enum Reply {
         /// That budget.
         budget: u64,
     },
+    /// A mint is good no longer.
+    Revoked {
+        /// Its name.
+        name: String,
+        /// The app it was for.
+        app: AppName,
+        /// What the token was for.
+        kind: Kind,
+        /// How it ended.
+        outcome: RevokeOutcome,
+        /// When, if anybody knows.
+        at: Option<Timestamp>,
+    },
     /// How everything is.
     Status(Box<Status>),
+}
+
+/// How a mint ended that was to be revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RevokeOutcome {
+    /// It was good, and is revoked now.
+    Revoked,
+    /// It had been revoked before.
+    AlreadyRevoked,
+    /// It had ended by itself.
+    Ended,
 }
 
 /// A token as it leaves the agent.
@@ -303,6 +333,12 @@ pub struct MintReport {
     pub until: Timestamp,
     /// Whether the token is still cached.
     pub cached: bool,
+    /// Since when it is revoked; none if it is not.
+    #[serde(default)]
+    pub revoked: Option<Timestamp>,
+    /// Why it could not be revoked when that was tried last.
+    #[serde(default)]
+    pub revoke_error: Option<String>,
 }
 
 /// How the agent, its sources and its leases are.

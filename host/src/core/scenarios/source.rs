@@ -14,7 +14,7 @@ use super::{
 use crate::{
     lease::{Expiry, Lease, Provenance},
     refusal::Refusal,
-    runtime::{BoxFuture, Broke, BrokeKind, Call, Refused, SourceRequest},
+    runtime::{BoxFuture, Broke, BrokeKind, Call, Refused, Revocation, SourceRequest},
     sequence::Obtained,
     sources::Code,
     system::Clock,
@@ -100,6 +100,14 @@ impl Code for Scripted {
 
     fn forget(&self, _: Call, _: SourceRequest) -> BoxFuture<'_, Result<(), Refused>> {
         panic!("`{}` is no keeper", self.name)
+    }
+
+    fn revoke<'a>(&'a self, _: Call, _: SourceRequest, _: &'a str) -> BoxFuture<'a, Result<Revocation, Refused>> {
+        panic!("`{}` is no revoker", self.name)
+    }
+
+    fn is_revoker(&self) -> bool {
+        false
     }
 
     fn sha256(&self) -> [u8; 32] {
