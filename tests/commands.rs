@@ -97,6 +97,7 @@ fn invocation(home: &Path, timeout: Duration) -> Invocation {
         organization: None,
         expiry: "24h0m0s".to_owned(),
         unique: "flytoken-1".to_owned(),
+        id: None,
         login: Some(Arc::new(ApiToken::new(Zeroizing::new(CANARY.to_owned())))),
         timeout,
     }

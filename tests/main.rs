@@ -41,6 +41,8 @@ mod output;
 mod panics;
 mod readme;
 mod renewal;
+mod replaced;
+mod revoke;
 mod socket;
 mod source_changes;
 mod sources;

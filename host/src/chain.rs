@@ -129,7 +129,8 @@ impl Asked<'_> {
         let mut acquisition = None;
         if !source.config.grants.commands.is_empty() {
             let Ok(permit) = timeout(PATIENCE, self.resolver.commands.permit()).await else { return busy("command slot") };
-            acquisition = Some(Arc::new(Acquisition::new(self.resolver, source, self.login, self.rule, self.key, (Purpose::Obtain, permit))));
+            acquisition =
+                Some(Arc::new(Acquisition::new(self.resolver, source, self.login, self.rule, self.key, (Purpose::Obtain, permit))));
         }
         let mut minted = None;
         if source.config.mints && acquisition.is_none() {

@@ -244,7 +244,14 @@ mod tests {
 
     fn mint(app: &str, at: Timestamp) -> Mint {
         let source = SourceName::parse("cli").unwrap();
-        Mint { app: AppName::parse(app).unwrap(), kind: Kind::Deploy, source, at, until: at.after(Duration::from_hours(24)), revocation: None }
+        Mint {
+            app: AppName::parse(app).unwrap(),
+            kind: Kind::Deploy,
+            source,
+            at,
+            until: at.after(Duration::from_hours(24)),
+            revocation: None,
+        }
     }
 
     #[test]

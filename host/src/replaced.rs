@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::{sync::Notify, task::spawn_blocking};
-use tracing::{debug, warn};
+use tracing::{info, warn};
 
 use crate::{
     cache::{Cached, Key},
@@ -110,7 +110,7 @@ async fn revoke(resolver: &Arc<Resolver>, name: String) {
         Ok(Ok(None)) | Err(_) => {}
         Ok(Ok(Some((mint, _)))) if mint.is_revoked() || mint.until <= resolver.clock.now() => {}
         Ok(Ok(Some((mint, true)))) => {
-            debug!(app = %mint.app, kind = %mint.kind, mint = name, "a token that was replaced is still in use, and is not revoked");
+            info!(app = %mint.app, kind = %mint.kind, mint = name, "a token that was replaced is still in use, and is not revoked");
         }
         Ok(Ok(Some((mint, false)))) => revocation::tell(&name, &mint, &revocation::revoke(resolver, &name, &mint).await),
         Ok(Err(error)) => warn!(mint = name, "a token that was replaced is not revoked: {error}"),

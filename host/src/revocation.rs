@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::{task::spawn_blocking, time::timeout};
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::{
     acquire::{Acquisition, Purpose},
@@ -45,7 +45,9 @@ pub async fn revoke(resolver: &Arc<Resolver>, name: &str, mint: &Mint) -> Revoke
     };
     let noted = {
         let (resolver, name) = (Arc::clone(resolver), name.to_owned());
-        spawn_blocking(move || resolver.mints.note(&name, attempt)).await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+        spawn_blocking(move || resolver.mints.note(&name, attempt))
+            .await
+            .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
     };
     Revoked { outcome, written: buried.and(noted), dropped }
 }
@@ -144,7 +146,7 @@ async fn at_its_source(resolver: &Arc<Resolver>, name: &str, mint: &Mint) -> Res
 pub fn tell(name: &str, mint: &Mint, revoked: &Revoked) {
     let (app, kind) = (&mint.app, mint.kind);
     match &revoked.outcome {
-        Ok(_) => tracing::info!(%app, %kind, mint = name, "a token that was replaced is revoked"),
+        Ok(_) => info!(%app, %kind, mint = name, "a token that was replaced is revoked"),
         Err(refusal) => warn!(%app, %kind, mint = name, "a token that was replaced may still be good: {}", refusal.text()),
     }
     if let Err(error) = &revoked.written {

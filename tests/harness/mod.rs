@@ -16,7 +16,7 @@ mod wire;
 pub(crate) use self::{
     agent::Agent,
     corp::Corp,
-    fly::{Fly, MINT},
+    fly::{Fly, LIST, MINT, REVOKE},
     flyctl::{Flyctl, MONDAY, TUESDAY, config},
     followed::Followed,
     home::{Home, Ran},

@@ -179,7 +179,8 @@ impl Surroundings {
             let parent = crate::trust::shown(&self.scratch);
             Failure::Failed(format!("cannot make a private folder for the program in {parent}: {error}"))
         })?;
-        let values = Values { app: &app, org: organization.as_deref(), expiry: &expiry, unique: &unique, dir: scratch.path(), id: id.as_ref() };
+        let values =
+            Values { app: &app, org: organization.as_deref(), expiry: &expiry, unique: &unique, dir: scratch.path(), id: id.as_ref() };
         let args = grant.fill(&values).map_err(|error| Failure::Failed(error.to_string()))?;
         let env = environment::build(&self.passed, &grant, &values, login.as_deref())?;
         let request = Request {

@@ -203,7 +203,9 @@ impl fmt::Display for Placeholder {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadTemplate {
     /// No such placeholder.
-    #[error("there is no placeholder `{{{name}}}`: use {{app}}, {{org}}, {{expiry}}, {{unique}}, {{dir}} or {{id}}, or write `{{{{` for a brace")]
+    #[error(
+        "there is no placeholder `{{{name}}}`: use {{app}}, {{org}}, {{expiry}}, {{unique}}, {{dir}} or {{id}}, or write `{{{{` for a brace"
+    )]
     Unknown {
         /// What stands between the braces.
         name: String,

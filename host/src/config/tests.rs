@@ -238,7 +238,10 @@ fn one_file_that_does_not_hold_says_where_what_and_what_was_meant() {
             "sources:\n  corp:\n    component: x.wasm\n    revoke-on-replace: true\n",
             "4:5: sources.corp.revoke-on-replace: only what was minted can be revoked: `revoke-on-replace` needs `mints: true`",
         ),
-        ("sources: { cli: { mints: false, revoke-on-replace: true } }\n", "1:33: sources.cli.revoke-on-replace: only what was minted can be revoked: `revoke-on-replace` needs `mints: true`"),
+        (
+            "sources: { cli: { mints: false, revoke-on-replace: true } }\n",
+            "1:33: sources.cli.revoke-on-replace: only what was minted can be revoked: `revoke-on-replace` needs `mints: true`",
+        ),
         ("sources: { cli: { revoke-on-replace: 1 } }\n", "1:38: sources.cli.revoke-on-replace: expected true or false, found the number 1"),
         (
             "sources: { x: { component: x.wasm, keep: true, grants: { login: true } } }\n",

@@ -147,10 +147,9 @@ mod tests {
 
     #[test]
     fn a_token_is_revoked_by_its_id_and_looked_for_again() {
-        for (what, after) in [
-            ("gone", listing(&[("other", "flytoken-web-deploy-00c0ffee0001", "")])),
-            ("marked", listing(&[("mine", NAME, REVOKED)])),
-        ] {
+        for (what, after) in
+            [("gone", listing(&[("other", "flytoken-web-deploy-00c0ffee0001", "")])), ("marked", listing(&[("mine", NAME, REVOKED)]))]
+        {
             let machine = machine([good(), done(), after]);
             assert_eq!(revoke(&request(Kind::Deploy), NAME, &machine), Ok(Revocation::Revoked), "{what}");
             assert_eq!(

@@ -86,8 +86,8 @@ macro_rules! export_revoker {
 pub mod private {
     use std::marker::PhantomData;
 
-    use crate::bindings::{self, types};
     use crate::bindings::revoker::exports::flytoken::source::revoker as revoking;
+    use crate::bindings::{self, types};
     pub use crate::bindings::{keeper, revoker, source};
     use crate::{Keeper, Refusal, Request, Revocation, Revoker, Source};
 
