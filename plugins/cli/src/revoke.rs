@@ -124,13 +124,14 @@ mod tests {
         Machine { login: true, outcomes: RefCell::new(outcomes.into_iter().collect()), ran: RefCell::default() }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "a case is what a run comes to, be it none")]
     fn output(code: i32, stdout: &str, stderr: &str) -> Result<Output, CommandFailure> {
         Ok(Output { code: Some(code), stdout: stdout.into(), stderr: stderr.into() })
     }
 
     fn listing(rows: &[(&str, &str, &str)]) -> Result<Output, CommandFailure> {
-        let rows: String = rows.iter().map(|(id, name, revoked)| format!("{id}\t{name}\ta@acme.com\t{REVOKED}\t{revoked}\t\n")).collect();
-        output(0, &format!("Tokens for app \"web\":\nID\tNAME\tCREATED BY\tEXPIRES AT\tREVOKED AT \n{rows}\n"), "")
+        let rows: Vec<_> = rows.iter().map(|(id, name, revoked)| format!("{id}\t{name}\ta@acme.com\t{REVOKED}\t{revoked}\t\n")).collect();
+        output(0, &format!("Tokens for app \"web\":\nID\tNAME\tCREATED BY\tEXPIRES AT\tREVOKED AT \n{}\n", rows.concat()), "")
     }
 
     fn good() -> Result<Output, CommandFailure> {
