@@ -75,7 +75,7 @@ mod tests {
 NAME                              APP  KIND    SOURCE  MINTED             UNTIL              CACHED  REVOKED
 flytoken-web-deploy-00c0ffee0000  web  deploy  cli     22:10 (3 min ago)  23:03 (in 50 min)  yes     no
 flytoken-web-deploy-00c0ffee0000  web  deploy  cli     22:10 (3 min ago)  23:03 (in 50 min)  no      failed: Fly still\\nlists it
-flytoken-web-deploy-00c0ffee0000  web  deploy  cli     22:10 (3 min ago)  23:03 (in 50 min)  no      22:12 (a minute ago)
+flytoken-web-deploy-00c0ffee0000  web  deploy  cli     22:10 (3 min ago)  23:03 (in 50 min)  no      22:12 (60 s ago)
 
 1 of 60 mints in the last hour
 ";

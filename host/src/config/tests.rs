@@ -242,7 +242,7 @@ fn one_file_that_does_not_hold_says_where_what_and_what_was_meant() {
             "sources: { cli: { mints: false, revoke-on-replace: true } }\n",
             "1:33: sources.cli.revoke-on-replace: only what was minted can be revoked: `revoke-on-replace` needs `mints: true`",
         ),
-        ("sources: { cli: { revoke-on-replace: 1 } }\n", "1:38: sources.cli.revoke-on-replace: expected true or false, found the number 1"),
+        ("sources: { cli: { revoke-on-replace: 1 } }\n", "1:38: sources.cli.revoke-on-replace: expected true or false, found a number"),
         (
             "sources: { x: { component: x.wasm, keep: true, grants: { login: true } } }\n",
             "1:36: sources.x.keep: the login is never copied to disk: a source that hands it out cannot have `keep`",

@@ -270,10 +270,10 @@ fn loaded(folder: &Path, text: &str) -> Arc<Config> {
 }
 
 /// Draws the numbers of a list, and its last one again and again.
-fn drawing(draws: Vec<f64>, drawn: Arc<AtomicUsize>) -> Draw {
+fn drawing(draws: Vec<f64>, count: Arc<AtomicUsize>) -> Draw {
     let draws = Mutex::new(VecDeque::from(if draws.is_empty() { vec![0.5] } else { draws }));
     Arc::new(move || {
-        drawn.fetch_add(1, Ordering::Relaxed);
+        count.fetch_add(1, Ordering::Relaxed);
         let mut draws = draws.lock().unwrap();
         if draws.len() > 1 { draws.pop_front().unwrap() } else { draws[0] }
     })
