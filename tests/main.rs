@@ -12,6 +12,7 @@ mod harness;
 mod account;
 mod apps;
 mod attenuate;
+mod audit;
 mod ci;
 mod commands;
 mod config;

@@ -21,12 +21,13 @@ use tokio::{
 };
 
 use super::Answers;
+use crate::audit::Peer;
 use crate::protocol::{Answer, Failure, FailureCode, FrameError, Incoming, MAX_REQUEST, Outgoing, decode_request, encode_answer};
 
 /// Serves one client until it leaves, misbehaves, or the other end of `stopping` is dropped.
-pub(super) async fn run(mut stream: UnixStream, core: impl Answers, mut stopping: watch::Receiver<()>) {
+pub(super) async fn run(mut stream: UnixStream, client: Peer, core: impl Answers, mut stopping: watch::Receiver<()>) {
     let (mut reader, mut writer) = stream.split();
-    let mut connection = Connection::new(core);
+    let mut connection = Connection::new(client, core);
     let stop = async move { while stopping.changed().await.is_ok() {} };
     tokio::pin!(stop);
     loop {
@@ -68,6 +69,7 @@ pub(super) async fn run(mut stream: UnixStream, core: impl Answers, mut stopping
 }
 
 struct Connection<C> {
+    client: Peer,
     core: C,
     incoming: Incoming,
     outgoing: Outgoing,
@@ -91,8 +93,9 @@ enum Phase {
 }
 
 impl<C: Answers> Connection<C> {
-    fn new(core: C) -> Self {
+    fn new(client: Peer, core: C) -> Self {
         Self {
+            client,
             core,
             incoming: Incoming::new(MAX_REQUEST),
             outgoing: Outgoing::default(),
@@ -118,7 +121,7 @@ impl<C: Answers> Connection<C> {
         while !took_all && self.reads() {
             match self.incoming.next(decode_request) {
                 Ok(Some(Ok((id, request)))) => {
-                    let mut work = Work { id, answer: Box::pin(self.core.answer(request)) };
+                    let mut work = Work { id, answer: Box::pin(self.core.answer(&self.client, request)) };
                     match poll_fn(|context| Poll::Ready(Pin::new(&mut work).poll(context))).await {
                         Poll::Ready((id, answer)) => self.put(id, &answer),
                         Poll::Pending => {

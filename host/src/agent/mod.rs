@@ -23,13 +23,14 @@ pub use lock::{AgentLock, Holder};
 pub use process::harden;
 pub use signals::stop_signal;
 
+use crate::audit::Peer;
 use crate::protocol::{Answer, Failure, FailureCode, Outgoing, Request, encode_answer};
 
 /// What answers requests: the core, or a stand-in of a test.
 pub trait Answers: Clone + Send + Sync + 'static {
-    /// The answer to one request. Should be ready at its first poll where nobody has to be asked: the connection then writes it at
+    /// The answer to one request of `client`. Should be ready at its first poll where nobody has to be asked: the connection then writes it at
     /// once, without a task of its own.
-    fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send + 'static;
+    fn answer(&self, client: &Peer, request: Request) -> impl Future<Output = Answer> + Send + 'static;
 }
 
 /// Answers every client of `listener` until `shutdown` completes; then requests in flight get a last [`GRACE`].
@@ -48,8 +49,8 @@ pub async fn serve(listener: UnixListener, core: impl Answers, shutdown: impl Fu
             Some(ended) = connections.join_next(), if !connections.is_empty() => note_panic(ended),
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    if let Some(stream) = admitted(stream, connections.len()) {
-                        connections.spawn(connection::run(stream, core.clone(), stopping.clone()));
+                    if let Some((stream, client)) = admitted(stream, connections.len()) {
+                        connections.spawn(connection::run(stream, client, core.clone(), stopping.clone()));
                     }
                 }
                 Err(cause) => {
@@ -68,11 +69,11 @@ pub async fn serve(listener: UnixListener, core: impl Answers, shutdown: impl Fu
     }
 }
 
-/// The connection, if its peer may be heard.
-fn admitted(stream: UnixStream, open: usize) -> Option<UnixStream> {
+/// The connection and whose it is, if its peer may be heard.
+fn admitted(stream: UnixStream, open: usize) -> Option<(UnixStream, Peer)> {
     let own = rustix::process::geteuid().as_raw();
-    match stream.peer_cred() {
-        Ok(peer) if peer.uid() == own => {}
+    let client = match stream.peer_cred() {
+        Ok(peer) if peer.uid() == own => Peer { pid: peer.pid().and_then(|pid| u32::try_from(pid).ok()), uid: peer.uid(), gid: peer.gid() },
         Ok(peer) => {
             tracing::warn!(uid = peer.uid(), pid = peer.pid(), "hung up on a process of another user");
             return None;
@@ -81,13 +82,13 @@ fn admitted(stream: UnixStream, open: usize) -> Option<UnixStream> {
             tracing::warn!(%cause, "hung up on a process of unknown user");
             return None;
         }
-    }
+    };
     if open >= MAX_CONNECTIONS {
         tracing::warn!(open, "hung up on a client: too many connections");
         refuse(&stream);
         return None;
     }
-    Some(stream)
+    Some((stream, client))
 }
 
 /// Says why, as far as it can be said without waiting: a fresh connection has room for so little.

@@ -30,7 +30,7 @@ struct Script {
 }
 
 impl Answers for Script {
-    fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send + 'static {
+    fn answer(&self, _: &Peer, request: Request) -> impl Future<Output = Answer> + Send + 'static {
         self.asked.fetch_add(1, Ordering::Relaxed);
         async move {
             let Request::Get { app, .. } = request else { return Ok(Reply::Unset { existed: true }) };
@@ -81,6 +81,10 @@ impl Agent {
         let answer = blocking(&self.socket, |socket| client::ask(socket, &get("web"))).await.unwrap();
         assert!(matches!(answer, Some(Ok(Reply::Unset { existed: true }))), "{answer:?}");
     }
+}
+
+fn peer() -> Peer {
+    Peer { pid: None, uid: 0, gid: 0 }
 }
 
 fn claim(socket: &Path) -> (Endpoint, UnixListener) {
@@ -260,7 +264,7 @@ async fn half_a_frame_and_a_client_that_leaves_disturb_nobody() {
 async fn a_frame_that_stalls_ends_the_connection_and_an_idle_one_stays() {
     let (theirs, ours) = UnixStream::pair().unwrap();
     let (_stop, stopping) = watch::channel(());
-    let connection = tokio::spawn(connection::run(ours, Script::default(), stopping.clone()));
+    let connection = tokio::spawn(connection::run(ours, peer(), Script::default(), stopping.clone()));
     theirs.writable().await.unwrap();
     theirs.try_write(&frames([(1, "web")])[..10]).unwrap();
     let started = tokio::time::Instant::now();
@@ -268,7 +272,7 @@ async fn a_frame_that_stalls_ends_the_connection_and_an_idle_one_stays() {
     assert_eq!(started.elapsed().as_secs(), 10);
 
     let (_theirs, ours) = UnixStream::pair().unwrap();
-    let idle = tokio::spawn(connection::run(ours, Script::default(), stopping));
+    let idle = tokio::spawn(connection::run(ours, peer(), Script::default(), stopping));
     tokio::time::sleep(Duration::from_hours(24)).await;
     assert!(!idle.is_finished());
 }
@@ -277,7 +281,7 @@ async fn a_frame_that_stalls_ends_the_connection_and_an_idle_one_stays() {
 async fn answers_that_nobody_takes_end_the_connection() {
     let (theirs, ours) = UnixStream::pair().unwrap();
     let (_stop, stopping) = watch::channel(());
-    let connection = tokio::spawn(connection::run(ours, Script::default(), stopping));
+    let connection = tokio::spawn(connection::run(ours, peer(), Script::default(), stopping));
     theirs.writable().await.unwrap();
     theirs.try_write(&frames((1..=20).map(|id| (id, "big")))).unwrap();
     let started = tokio::time::Instant::now();

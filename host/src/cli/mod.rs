@@ -11,6 +11,7 @@ use clap::{
 };
 
 use crate::{
+    app::AppName,
     config::DurationText,
     delivery::Actions,
     kind::Kind,
@@ -104,9 +105,15 @@ pub enum Command {
     /// Show every token that was minted, and the budget of mints
     #[command(after_help = help::MINTED)]
     Minted(Minted),
+<<<<<<< HEAD
     /// End a token at Fly that was minted here
     #[command(after_help = help::REVOKE)]
     Revoke(Revoke),
+=======
+    /// Show what is on record of requests, and whether it is whole
+    #[command(after_help = help::AUDIT)]
+    Audit(Audit),
+>>>>>>> c3ae7d1 (audit: every request is on record, in lines that nobody changes unseen)
     /// Say what is wrong, and the command that mends it
     #[command(after_help = help::DOCTOR)]
     Doctor(Doctor),
@@ -332,6 +339,37 @@ pub struct Revoke {
     pub json: bool,
 }
 
+/// `flytoken audit`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct Audit {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: AuditAction,
+}
+
+/// What to do with the audit.
+#[derive(Debug, PartialEq, Eq, Subcommand)]
+pub enum AuditAction {
+    /// Go through every line: say which were changed, removed, put elsewhere or cut off
+    Verify(Json),
+    /// Show the last lines
+    Tail(AuditTail),
+}
+
+/// `flytoken audit tail`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct AuditTail {
+    /// How many lines
+    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 20)]
+    pub lines: usize,
+    /// Those about one app alone
+    #[arg(long, value_name = "APP", value_parser = AppName::parse)]
+    pub app: Option<AppName>,
+    /// Print the lines as they are in the file, one JSON object each
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `flytoken doctor`.
 #[derive(Debug, PartialEq, Eq, Args)]
 pub struct Doctor {
@@ -451,7 +489,11 @@ impl Command {
             | Self::Explain(Explain { json, .. })
             | Self::Status(Status { json })
             | Self::Minted(Minted { json })
+<<<<<<< HEAD
             | Self::Revoke(Revoke { json, .. })
+=======
+            | Self::Audit(Audit { action: AuditAction::Verify(Json { json }) | AuditAction::Tail(AuditTail { json, .. }) })
+>>>>>>> c3ae7d1 (audit: every request is on record, in lines that nobody changes unseen)
             | Self::Doctor(Doctor { json })
             | Self::Inspect(Inspect { json, .. })
             | Self::Config(Config {

@@ -11,6 +11,7 @@ use tracing::Level;
 use super::{Context, turn::Turn};
 use crate::{
     agent::Answers,
+    audit::Peer,
     core::{Core, Mode, PATIENCE, Setup},
     output::init_log,
     protocol::{Answer, Failure, FailureCode, Reply, Request},
@@ -35,7 +36,8 @@ impl Local {
 
     /// The answer, if it comes until `deadline`.
     pub(super) fn answer(&self, request: Request, deadline: Instant) -> Result<Reply, Failure> {
-        self.runtime.block_on(async { timeout_at(deadline, self.core.answer(request)).await.unwrap_or_else(|_| Err(too_late())) })
+        self.runtime
+            .block_on(async { timeout_at(deadline, self.core.serve(this_process(), request)).await.unwrap_or_else(|_| Err(too_late())) })
     }
 
     /// Revokes what was replaced, out of turn: by now everybody finds the newer one.
@@ -65,14 +67,15 @@ pub(super) struct Served {
 }
 
 impl Answers for Served {
-    fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send + 'static {
-        let at_once = self.core.at_once(&request).map(Ok);
+    fn answer(&self, client: &Peer, request: Request) -> impl Future<Output = Answer> + Send + 'static {
+        let at_once = self.core.serve_at_once(client, &request).map(Ok);
         let Self { core, runtime } = self.clone();
+        let client = client.clone();
         async move {
             if let Some(answer) = at_once {
                 return answer;
             }
-            let answering = runtime.spawn(async move { core.answer(request).await });
+            let answering = runtime.spawn(async move { core.serve(client, request).await });
             answering.await.unwrap_or_else(|_| Err(super::unexpected_end()))
         }
     }
@@ -100,6 +103,12 @@ pub(super) fn begin_log(context: &Context, usual: Level) {
     let usual = levels.iter().position(|level| *level == usual).unwrap_or(0);
     let wanted = (usual + usize::from(context.global.verbose)).min(levels.len() - 1);
     init_log(context.global.log, levels[wanted], context.output.stderr_has_colours());
+}
+
+/// A command without an agent asks for itself.
+fn this_process() -> Peer {
+    let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+    Peer { pid: Some(std::process::id()), uid, gid }
 }
 
 fn too_late() -> Failure {

@@ -10,7 +10,7 @@ use std::{
 use super::{
     AppRule, Config,
     chain::Chain,
-    layer::{AppLayer, BudgetLayer, ComponentText, Layer, SourceLayer},
+    layer::{AppLayer, AuditLayer, BudgetLayer, ComponentText, Layer, SourceLayer},
     names::SourceName,
     origin::{At, Origins},
     position::KeyPath,
@@ -18,7 +18,7 @@ use super::{
     source::{ComponentRef, Grants, Role, SourceConfig},
     text::{DurationText, SizeText},
 };
-use crate::{delivery::Narrowing, mints::Budget};
+use crate::{audit, delivery::Narrowing, mints::Budget};
 
 /// Fills in what follows from other values, so that it can be shown like the rest.
 pub(super) fn complete(layer: &mut Layer) {
@@ -47,9 +47,10 @@ pub(super) fn build(layer: &Layer, origins: &Origins, home: Option<&Path>) -> Re
     let ttl = layer.ttl.map_or(MAX_TTL, |ttl| ttl.0);
     check.bounds(ttl, MIN_TTL, MAX_TTL, &root.key("ttl"));
     let budget = check.budget(layer.budget.as_ref(), &root.key("budget"));
+    let audit = layer.audit.as_ref().and_then(|layer| check.audit(layer, &root.key("audit"), home));
     let apps = check.apps(layer.apps.as_deref().unwrap_or_default(), &root.key("apps"), &sources);
     ConfigErrors::unless_empty(check.errors)?;
-    Ok(Config { chain, ttl, budget, sources, apps, key: layer.key })
+    Ok(Config { chain, ttl, budget, audit, sources, apps, key: layer.key })
 }
 
 type Sources = BTreeMap<SourceName, Arc<SourceConfig>>;
@@ -82,6 +83,20 @@ impl Check<'_> {
         let per_app = bounded("per-app", layer.and_then(|layer| layer.per_app), PER_APP);
         let total = bounded("total", layer.and_then(|layer| layer.total), TOTAL);
         Budget { per_app, total }
+    }
+
+    fn audit(&mut self, layer: &AuditLayer, path: &KeyPath, home: Option<&Path>) -> Option<audit::Settings> {
+        let Some(file) = layer.file.as_deref().filter(|file| !file.is_empty()) else {
+            self.report(path, At::Value, Problem::Wrong("the key `file` is missing".into()));
+            return None;
+        };
+        let rotate_at = layer.rotate_at.map_or(DEFAULT_ROTATE_AT, |size| size.0);
+        if !(MIN_ROTATE_AT..=MAX_ROTATE_AT).contains(&rotate_at) {
+            let (least, most) = (SizeText(MIN_ROTATE_AT).to_string(), SizeText(MAX_ROTATE_AT).to_string());
+            self.report(&path.key("rotate-at"), At::Value, Problem::OutOfBounds { least, most });
+        }
+        let file = self.file(file, &path.key("file"), home);
+        Some(audit::Settings { path: file, required: layer.required.unwrap_or_default(), rotate_at })
     }
 
     fn count(&mut self, count: usize, most: usize, what: &'static str, path: &KeyPath) {
@@ -140,14 +155,19 @@ impl Check<'_> {
             ComponentText::Builtin(name) => return ComponentRef::Builtin(name.clone()),
             ComponentText::Path(text) => text,
         };
-        ComponentRef::File(match (text.strip_prefix("~/"), home) {
+        ComponentRef::File(self.file(text, path, home))
+    }
+
+    /// The absolute path of a file that is named: relative ones lie beside the configuration file that names them.
+    fn file(&mut self, text: &str, path: &KeyPath, home: Option<&Path>) -> PathBuf {
+        match (text.strip_prefix("~/"), home) {
             (Some(rest), Some(home)) => home.join(rest),
             (Some(_), None) => {
                 self.report(path, At::Value, Problem::Wrong("`~` stands for nothing here: HOME is not set".into()));
                 PathBuf::new()
             }
             (None, _) => self.origins.document(path).and_then(|document| document.folder.as_deref()).unwrap_or(Path::new("")).join(text),
-        })
+        }
     }
 
     /// What one source's values say about each other.
@@ -264,6 +284,11 @@ const TOTAL: usize = 60;
 
 /// More mints an hour are a runaway: one known tool made 600 a minute.
 const MAX_BUDGET: usize = 1_000;
+
+/// A year of a busy agent, and a file that tools still open.
+const DEFAULT_ROTATE_AT: u64 = 64 << 20;
+const MIN_ROTATE_AT: u64 = 64 << 10;
+const MAX_ROTATE_AT: u64 = 1 << 30;
 
 const MIN_TTL: Duration = Duration::from_mins(1);
 const MAX_TTL: Duration = Duration::from_hours(30 * 24);

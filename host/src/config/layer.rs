@@ -15,7 +15,11 @@ use crate::command::CommandGrant;
 
 /// One file as it is written, or all files laid over each other.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map of the keys version, chain, ttl, key, budget, sources and apps")]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a map of the keys version, chain, ttl, key, budget, audit, sources and apps"
+)]
 pub(super) struct Layer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) version: Option<Version>,
@@ -27,6 +31,8 @@ pub(super) struct Layer {
     pub(super) key: Option<KeyPlace>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) budget: Option<BudgetLayer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) audit: Option<AuditLayer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sources: Option<BTreeMap<SourceName, Option<SourceLayer>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,6 +47,18 @@ pub(super) struct BudgetLayer {
     pub(super) per_app: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) total: Option<u64>,
+}
+
+/// The `audit`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map with file, required and rotate-at")]
+pub(super) struct AuditLayer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) required: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rotate_at: Option<SizeText>,
 }
 
 /// One entry of `sources`.

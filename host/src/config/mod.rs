@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use crate::{app::AppName, delivery::Narrowing, mints::Budget};
+use crate::{app::AppName, audit, delivery::Narrowing, mints::Budget};
 
 mod chain;
 mod names;
@@ -45,6 +45,8 @@ pub struct Config {
     pub ttl: Duration,
     /// How many mints there may be in an hour: 0 to 1000 for one app and in all.
     pub budget: Budget,
+    /// Where requests are put on record; none nowhere.
+    pub audit: Option<audit::Settings>,
     /// Every source there is, in a chain or not; at most 64.
     pub sources: BTreeMap<SourceName, Arc<SourceConfig>>,
     /// What is different for some apps. The first whose pattern fits counts.

@@ -8,7 +8,7 @@ use std::{
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use super::{ConfigurationFacts, Inner, lock};
+use super::{ConfigurationFacts, Inner, audit::Audit, lock};
 use crate::{
     changes::{Changes, Places},
     config::{self, ComponentRef, Config, Layers, Loaded, UserFiles},
@@ -83,6 +83,11 @@ pub(super) fn put_in_force(inner: &Inner, config: Arc<Config>, sources: Sources)
     }
     let resolver = &inner.resolver;
     let before = resolver.live.load_full();
+    if inner.audit.load().settings() != config.audit.as_ref() || inner.audit.load().problem().is_some() {
+        // The former one has to let go of the file first.
+        inner.audit.store(Arc::new(Audit::Off));
+        inner.audit.store(Arc::new(Audit::open(config.audit.clone(), resolver)));
+    }
     let changed = before.config != config;
     let same = !changed && sources.do_the_same_as(&before.sources);
     resolver.live.store(Arc::new(Live { config, sources, revision: before.revision + 1 }));

@@ -1,5 +1,6 @@
 //! The agent without its socket: answers requests, in a long-running agent as in a command that resolves in its own process.
 
+mod audit;
 mod deliver;
 mod follow;
 mod get;
@@ -12,9 +13,13 @@ mod revoke;
 mod scenarios;
 mod start;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
-use tokio::task::JoinSet;
+use arc_swap::ArcSwap;
+use tokio::{sync::Notify, task::JoinSet};
 
 pub use self::{
     get::PATIENCE,
@@ -45,6 +50,14 @@ struct Inner {
     started: Timestamp,
     storage: StorageFacts,
     configuration: std::sync::Mutex<ConfigurationFacts>,
+    /// Where requests are put on record.
+    audit: ArcSwap<audit::Audit>,
+    /// That something was.
+    recorded: Arc<Notify>,
+    /// Whether the last one could not be, which has been said already.
+    unrecorded: AtomicBool,
+    /// Held by whoever tries to put requests on record again.
+    reopening: std::sync::Mutex<()>,
     /// The watchers of login and configuration.
     followers: std::sync::Mutex<JoinSet<()>>,
     /// What goes on after an answer: keepers that forget.
@@ -100,7 +113,11 @@ impl Core {
             Request::Explain { app, kind, resolve } => self.explain(Key { app, kind }, resolve).await,
             Request::Status => Ok(self.status()),
             Request::Minted => self.minted().await,
+<<<<<<< HEAD
             Request::Revoke { name } => self.revoke(name).await,
+=======
+            Request::VerifyAudit => self.verify_audit().await,
+>>>>>>> c3ae7d1 (audit: every request is on record, in lines that nobody changes unseen)
         }
     }
 
@@ -113,6 +130,7 @@ impl Core {
         };
         // What is not kept by then costs one more question after the restart.
         let _ = tokio::time::timeout(SETTLE, settle).await;
+<<<<<<< HEAD
     }
 
     /// Revokes what a newer mint has taken the place of, where the configuration wants that; for 15 seconds at most. For a command without
@@ -127,6 +145,9 @@ impl Core {
     /// Settles, and ends every task. The databases are free for another process once this handle and its clones are gone.
     pub async fn shutdown(self) {
         self.settle().await;
+=======
+        audit::settle(&self.inner).await;
+>>>>>>> c3ae7d1 (audit: every request is on record, in lines that nobody changes unseen)
         self.inner.owners.close();
         let mut followers = std::mem::take(&mut *lock(&self.inner.followers));
         followers.shutdown().await;

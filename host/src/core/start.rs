@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -10,7 +10,11 @@ use arc_swap::ArcSwap;
 use tokio::task::{JoinSet, spawn_blocking};
 use tracing::warn;
 
-use super::{ConfigurationFacts, Core, Inner, StorageFacts, follow, store_failed};
+use super::{
+    ConfigurationFacts, Core, Inner, StorageFacts,
+    audit::{self, Audit},
+    follow, store_failed,
+};
 use crate::{
     cache::Cache,
     causes::with_causes,
@@ -150,6 +154,7 @@ impl Core {
         if let Some(changes) = changes {
             followers.spawn(replaced::follow(Arc::downgrade(&core.inner.resolver)));
             followers.spawn(follow::login(Arc::downgrade(&core.inner)));
+            followers.spawn(audit::follow(Arc::downgrade(&core.inner), Arc::clone(&core.inner.recorded)));
             followers.spawn(follow::configuration(Arc::downgrade(&core.inner), layers, changes));
         }
         *super::lock(&core.inner.followers) = followers;
@@ -183,7 +188,12 @@ impl Core {
             one_shot: mode == Mode::OneShot,
             clock: Arc::clone(&clock),
         });
+        let audit = Audit::open(resolver.live.load().config.audit.clone(), &resolver);
         let inner = Inner {
+            audit: ArcSwap::from_pointee(audit),
+            recorded: Arc::default(),
+            unrecorded: AtomicBool::new(false),
+            reopening: Mutex::default(),
             owners: Owners::new(Arc::clone(&resolver), cache, clock),
             resolver,
             runtime,

@@ -85,11 +85,16 @@ pub enum Request {
     Status,
     /// Every mint that is written down.
     Minted,
+<<<<<<< HEAD
     /// Never hands out a mint again, and revokes it at Fly.
     Revoke {
         /// Its name, as `minted` tells it.
         name: String,
     },
+=======
+    /// Goes through every line of the audit.
+    VerifyAudit,
+>>>>>>> c3ae7d1 (audit: every request is on record, in lines that nobody changes unseen)
 }
 
 /// How a client wants the token that it is handed.
@@ -161,6 +166,7 @@ pub enum Reply {
         /// That budget.
         budget: u64,
     },
+<<<<<<< HEAD
     /// A mint is good no longer.
     Revoked {
         /// Its name.
@@ -174,6 +180,10 @@ pub enum Reply {
         /// When, if anybody knows.
         at: Option<Timestamp>,
     },
+=======
+    /// What came of going through the audit.
+    AuditVerified(AuditReport),
+>>>>>>> c3ae7d1 (audit: every request is on record, in lines that nobody changes unseen)
     /// How everything is.
     Status(Box<Status>),
 }
@@ -339,6 +349,36 @@ pub struct MintReport {
     /// Why it could not be revoked when that was tried last.
     #[serde(default)]
     pub revoke_error: Option<String>,
+}
+
+/// What came of going through an audit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AuditReport {
+    /// The file that lines are appended to.
+    pub file: String,
+    /// How many whole lines there are, in this file and the full ones before it.
+    pub lines: u64,
+    /// The number of the first of them; none if there is none.
+    pub first: Option<u64>,
+    /// The number of the last of them.
+    pub last: Option<u64>,
+    /// What is wrong, in order.
+    pub findings: Vec<AuditFinding>,
+    /// What the audit says of itself: lines that were cut off by a kill and closed, say.
+    pub notes: Vec<AuditFinding>,
+}
+
+/// Something about one line of an audit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AuditFinding {
+    /// The file it stands in.
+    pub file: String,
+    /// The line in that file, from 1.
+    pub line: u64,
+    /// What it is, in words.
+    pub text: String,
 }
 
 /// How the agent, its sources and its leases are.

@@ -53,6 +53,8 @@ pub enum Purpose {
     KeyCheck,
     /// Fingerprints of tokens.
     Fingerprints,
+    /// The chain of the audit.
+    Audit,
 }
 
 impl Purpose {
@@ -62,6 +64,7 @@ impl Purpose {
             Self::Records => "flytoken records v1",
             Self::KeyCheck => "flytoken key check v1",
             Self::Fingerprints => "flytoken fingerprints v1",
+            Self::Audit => "flytoken audit v1",
         }
     }
 }

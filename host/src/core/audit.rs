@@ -1,0 +1,305 @@
+//! Having requests on record.
+
+use std::{
+    sync::{Arc, Weak, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::{sync::Notify, task::spawn_blocking};
+use tracing::warn;
+
+use super::{Core, Inner, lock};
+use crate::{
+    audit::{self, ChainKey, Decision, Entry, Event, Finding, HeadKeeper, Journal, Narrowed, Peer, SealedHead, Settings, Subject},
+    cache::Key,
+    causes::with_causes,
+    delivery::Narrowing,
+    protocol::{Answer, AuditFinding, AuditReport, Failure, FailureCode, Reply, Request},
+    resolver::Resolver,
+    store::{Patience, Purpose},
+};
+
+/// Whether requests are put on record, and where.
+pub(super) enum Audit {
+    /// Nowhere.
+    Off,
+    /// In this journal, for as long as this process lives.
+    Kept(Arc<Journal>),
+    /// In a journal that is opened for each line: other processes write to it too.
+    Shared(Settings),
+    /// It cannot be written.
+    Broken {
+        /// What is configured.
+        settings: Settings,
+        /// Why not.
+        why: String,
+    },
+}
+
+impl Audit {
+    /// As it is configured. May block.
+    pub(super) fn open(settings: Option<Settings>, resolver: &Resolver) -> Self {
+        match settings {
+            None => Self::Off,
+            Some(settings) if resolver.one_shot => Self::Shared(settings),
+            Some(settings) => match journal(settings.clone(), resolver) {
+                Ok(journal) => Self::Kept(Arc::new(journal)),
+                Err(why) => Self::Broken { settings, why },
+            },
+        }
+    }
+
+    /// What is configured; none if nothing is.
+    pub(super) fn settings(&self) -> Option<&Settings> {
+        match self {
+            Self::Off => None,
+            Self::Kept(journal) => Some(journal.settings()),
+            Self::Shared(settings) | Self::Broken { settings, .. } => Some(settings),
+        }
+    }
+
+    /// Why nothing is put on record although it should be.
+    pub(super) fn problem(&self) -> Option<&str> {
+        match self {
+            Self::Broken { why, .. } => Some(why),
+            Self::Off | Self::Kept(_) | Self::Shared(_) => None,
+        }
+    }
+
+    fn is_required(&self) -> bool {
+        self.settings().is_some_and(|settings| settings.required)
+    }
+
+    /// Puts one line on record. May block where it is required or shared.
+    fn record(&self, event: Event, resolver: &Resolver) -> Result<(), String> {
+        match self {
+            Self::Off => Ok(()),
+            Self::Kept(journal) => journal.record(event).map_err(|error| with_causes(&error)),
+            Self::Shared(settings) => {
+                let journal = journal(settings.clone(), resolver)?;
+                journal.record(event).and_then(|()| journal.settle()).map_err(|error| with_causes(&error))
+            }
+            Self::Broken { why, .. } => Err(why.clone()),
+        }
+    }
+}
+
+fn journal(settings: Settings, resolver: &Resolver) -> Result<Journal, String> {
+    let key = ChainKey::new(resolver.store.derive(Purpose::Audit));
+    let head = Box::new(SealedHead(Arc::clone(&resolver.store)));
+    let journal = Journal::open(settings, key, head, Arc::clone(&resolver.clock), Patience::of(PATIENCE));
+    let journal = journal.map_err(|error| with_causes(&error))?;
+    if !resolver.one_shot {
+        journal.record(Event::Opened { version: env!("CARGO_PKG_VERSION").into() }).map_err(|error| with_causes(&error))?;
+    }
+    Ok(journal)
+}
+
+/// What is remembered of a request for its line.
+struct Asked {
+    verb: &'static str,
+    subject: Subject,
+}
+
+impl Asked {
+    /// None for requests that neither give nor change anything.
+    fn of(request: &Request) -> Option<Self> {
+        let (verb, app, kind) = match request {
+            Request::Get { app, kind, .. } => ("get", app, Some(*kind)),
+            Request::Refresh { app, kind } => ("refresh", app, *kind),
+            Request::Set { app, .. } => ("set", app, None),
+            Request::Unset { app } => ("unset", app, None),
+            Request::Invalidate { app, kind, .. } | Request::InvalidateToken { app, kind, .. } => ("invalidate", app, *kind),
+            Request::Explain { .. } | Request::Status | Request::Minted | Request::VerifyAudit => return None,
+        };
+        Some(Self { verb, subject: Subject { app: app.clone(), kind } })
+    }
+
+    fn entry(self, client: &Peer, answer: &Result<&Reply, &Failure>, narrowing: Narrowing) -> Entry {
+        let (decision, why) = match answer {
+            Ok(_) => (Decision::Given, None),
+            Err(failure) => {
+                let decision = if failure.code == FailureCode::Denied { Decision::Denied } else { Decision::Failed };
+                (decision, Some(failure.message.chars().take(LONGEST_WHY).collect()))
+            }
+        };
+        let facts = match answer {
+            Ok(Reply::Token(delivered)) => Some((delivered.facts.source.clone(), delivered.facts.fingerprint)),
+            Ok(Reply::Refreshed { leases }) => leases.first().map(|facts| (facts.source.clone(), facts.fingerprint)),
+            Ok(Reply::Set { fingerprint, .. }) => Some((String::new(), *fingerprint)),
+            _ => None,
+        };
+        let narrowed = Narrowed {
+            actions: narrowing.actions.map(|actions| actions.to_string()),
+            max_lifetime: narrowing.max_lifetime.map(|lifetime| lifetime.as_secs()),
+        };
+        Entry {
+            client: client.clone(),
+            request: self.verb.into(),
+            subject: self.subject,
+            decision,
+            rule: None,
+            why,
+            source: facts.as_ref().map(|(source, _)| source.clone()).filter(|source| !source.is_empty()),
+            fingerprint: facts.map(|(_, fingerprint)| fingerprint),
+            narrowed: (!narrowing.is_nothing()).then_some(narrowed),
+        }
+    }
+}
+
+impl Core {
+    /// The answer to a request of `client` that needs nobody but the cache, put on record. None where that would have to wait for the disk.
+    pub fn serve_at_once(&self, client: &Peer, request: &Request) -> Option<Reply> {
+        let audit = self.inner.audit.load();
+        if matches!(**audit, Audit::Off) {
+            return self.at_once(request);
+        }
+        if audit.is_required() || audit.problem().is_some() {
+            return None;
+        }
+        let reply = self.at_once(request)?;
+        if let Some(asked) = Asked::of(request) {
+            let entry = asked.entry(client, &Ok(&reply), Narrowing::default());
+            self.note(&audit.record(Event::Request(entry), &self.inner.resolver));
+        }
+        Some(reply)
+    }
+
+    /// Answers one request of `client`, and puts it on record. Where that is required and cannot be done, no token leaves.
+    ///
+    /// # Errors
+    /// As [`Core::answer`], and exit 4 for what cannot be put on record.
+    pub async fn serve(&self, client: Peer, request: Request) -> Answer {
+        let audit = self.inner.audit.load_full();
+        let asked = if matches!(*audit, Audit::Off) { None } else { Asked::of(&request) };
+        let Some(asked) = asked else { return self.answer(request).await };
+        let narrowing = match &request {
+            Request::Get { app, kind, wish } => self.narrowing(&Key { app: app.clone(), kind: *kind }, wish).unwrap_or_default(),
+            _ => Narrowing::default(),
+        };
+        let answer = self.answer(request).await;
+        let entry = asked.entry(&client, &answer.as_ref(), narrowing);
+        let required = audit.is_required();
+        let inner = Arc::clone(&self.inner);
+        let recorded = spawn_blocking(move || in_order(&inner, audit).record(Event::Request(entry), &inner.resolver)).await;
+        let recorded = recorded.unwrap_or_else(|_| Err("flytoken failed while it wrote".into()));
+        self.note(&recorded);
+        match (recorded, answer) {
+            (Err(why), Ok(Reply::Token(_))) if required => Err(not_on_record(&why)),
+            (_, answer) => answer,
+        }
+    }
+
+    /// Goes through every line of the audit.
+    pub(super) async fn verify_audit(&self) -> Answer {
+        let audit = self.inner.audit.load_full();
+        let Some(settings) = audit.settings().cloned() else { return Err(no_audit()) };
+        settle(&self.inner).await;
+        let resolver = Arc::clone(&self.inner.resolver);
+        let going = spawn_blocking(move || {
+            let key = ChainKey::new(resolver.store.derive(Purpose::Audit));
+            let head = SealedHead(Arc::clone(&resolver.store)).load()?;
+            let report = audit::verify(&settings.path, &key, head).map_err(|error| error.to_string())?;
+            let finding = |finding: &Finding| AuditFinding {
+                file: finding.file.display().to_string(),
+                line: finding.line,
+                text: finding.flaw.to_string(),
+            };
+            Ok::<_, String>(AuditReport {
+                file: settings.path.display().to_string(),
+                lines: report.lines,
+                first: report.range.map(|(first, _)| first),
+                last: report.range.map(|(_, last)| last),
+                findings: report.findings.iter().take(MOST_FINDINGS).map(finding).collect(),
+                notes: report.notes.iter().take(MOST_FINDINGS).map(finding).collect(),
+            })
+        });
+        match going.await {
+            Ok(Ok(report)) => Ok(Reply::AuditVerified(report)),
+            Ok(Err(why)) => Err(unverified(&why)),
+            Err(_) => Err(unverified("flytoken failed while it read")),
+        }
+    }
+
+    /// Has the end of the chain kept soon, or says why there is nothing to keep.
+    fn note(&self, recorded: &Result<(), String>) {
+        match recorded {
+            Ok(()) => {
+                self.inner.unrecorded.store(false, Ordering::Relaxed);
+                self.inner.recorded.notify_one();
+            }
+            // Once, and not for each of a thousand requests.
+            Err(why) if !self.inner.unrecorded.swap(true, Ordering::Relaxed) => warn!("requests are not on record: {why}"),
+            Err(_) => {}
+        }
+    }
+}
+
+/// The audit, opened again if it could not be written before. May block.
+fn in_order(inner: &Inner, audit: Arc<Audit>) -> Arc<Audit> {
+    if audit.problem().is_none() {
+        return audit;
+    }
+    // One at a time: the first that succeeds keeps the file to itself.
+    let _one = lock(&inner.reopening);
+    let current = inner.audit.load_full();
+    if current.problem().is_none() {
+        return current;
+    }
+    let opened = Arc::new(Audit::open(current.settings().cloned(), &inner.resolver));
+    inner.audit.store(Arc::clone(&opened));
+    opened
+}
+
+/// Keeps the end of the chain, a second after lines were written.
+pub(super) async fn follow(inner: Weak<Inner>, recorded: Arc<Notify>) {
+    loop {
+        recorded.notified().await;
+        tokio::time::sleep(SETTLE).await;
+        let Some(inner) = inner.upgrade() else { return };
+        settle(&inner).await;
+    }
+}
+
+/// Keeps the end of the chain now.
+pub(super) async fn settle(inner: &Inner) {
+    let Audit::Kept(journal) = &**inner.audit.load() else { return };
+    let journal = Arc::clone(journal);
+    if let Ok(Err(error)) = spawn_blocking(move || journal.settle()).await {
+        warn!("{}", with_causes(&error));
+    }
+}
+
+fn not_on_record(why: &str) -> Failure {
+    Failure {
+        code: FailureCode::Denied,
+        message: format!("no token is handed out that is not on record, and it cannot be put there: {why}"),
+        hint: Some("mend what keeps the audit's file from being written: see `audit` in `flytoken config show`".into()),
+        steps: Vec::new(),
+    }
+}
+
+fn no_audit() -> Failure {
+    Failure {
+        code: FailureCode::Misconfigured,
+        message: "nothing is put on record here".into(),
+        hint: Some("add `audit: { file: audit.jsonl }` to the configuration: `flytoken config path`".into()),
+        steps: Vec::new(),
+    }
+}
+
+fn unverified(why: &str) -> Failure {
+    Failure { code: FailureCode::TryAgain, message: format!("the audit cannot be gone through: {why}"), hint: None, steps: Vec::new() }
+}
+
+/// How long another process that writes to the file is waited for: a line is a matter of milliseconds.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long lines may be without the end of the chain being kept.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// Findings that are told: whoever did more than this to a file left nothing of it.
+const MOST_FINDINGS: usize = 100;
+
+/// Characters of a reason: enough to tell it by.
+const LONGEST_WHY: usize = 300;
