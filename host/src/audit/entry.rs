@@ -67,11 +67,15 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Subject {
-    /// The app.
-    pub app: AppName,
+    /// The app; none where only a mint's name is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<AppName>,
     /// What the token is for; none where all kinds are meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
+    /// The name of the mint that is to be revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mint: Option<String>,
 }
 
 /// Who asked, as the kernel tells it.

@@ -87,7 +87,7 @@ fn given(number: u32) -> Event {
     Event::Request(Entry {
         client: Peer { pid: Some(number), uid: 1000, gid: 100 },
         request: "get".into(),
-        subject: Subject { app: AppName::parse("web").unwrap(), kind: Some(Kind::Deploy) },
+        subject: Subject { app: AppName::parse("web").ok(), kind: Some(Kind::Deploy), mint: None },
         decision: Decision::Given,
         rule: None,
         why: None,

@@ -99,7 +99,6 @@ Examples:
   flytoken minted
   flytoken minted --json | jq -r '.mints[] | select(.cached | not) | .name'";
 
-<<<<<<< HEAD
 pub(super) const REVOKE: &str = "\
 First the token is handed out no longer, here and from now on; then it is revoked at Fly by the
 source that minted it, and looked for there again. Copies that were narrowed end with it, and tools
@@ -110,7 +109,6 @@ Examples:
   flytoken revoke flytoken-my-app-deploy-00c0ffee0000
   flytoken minted --json | jq -r '.mints[] | select(.app == \"my-app\") | .name' |
     xargs -n 1 flytoken revoke";
-=======
 pub(super) const AUDIT: &str = "\
 With `audit: { file: … }` in the configuration every request is a line of JSON: who asked, for what, what
 was decided, and the fingerprint of what was handed out. Each line holds a hash over itself and all before
@@ -122,7 +120,6 @@ Examples:
   flytoken audit tail --app web
   flytoken audit tail -n 1000 --json | jq 'select(.decision == \"denied\")'
   flytoken audit verify";
->>>>>>> c3ae7d1 (audit: every request is on record, in lines that nobody changes unseen)
 
 pub(super) const DOCTOR: &str = "\
 Changes nothing. Exit code 7 if something is broken; what may only need a look counts as well.

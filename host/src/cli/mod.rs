@@ -105,15 +105,12 @@ pub enum Command {
     /// Show every token that was minted, and the budget of mints
     #[command(after_help = help::MINTED)]
     Minted(Minted),
-<<<<<<< HEAD
     /// End a token at Fly that was minted here
     #[command(after_help = help::REVOKE)]
     Revoke(Revoke),
-=======
     /// Show what is on record of requests, and whether it is whole
     #[command(after_help = help::AUDIT)]
     Audit(Audit),
->>>>>>> c3ae7d1 (audit: every request is on record, in lines that nobody changes unseen)
     /// Say what is wrong, and the command that mends it
     #[command(after_help = help::DOCTOR)]
     Doctor(Doctor),
@@ -489,11 +486,8 @@ impl Command {
             | Self::Explain(Explain { json, .. })
             | Self::Status(Status { json })
             | Self::Minted(Minted { json })
-<<<<<<< HEAD
             | Self::Revoke(Revoke { json, .. })
-=======
             | Self::Audit(Audit { action: AuditAction::Verify(Json { json }) | AuditAction::Tail(AuditTail { json, .. }) })
->>>>>>> c3ae7d1 (audit: every request is on record, in lines that nobody changes unseen)
             | Self::Doctor(Doctor { json })
             | Self::Inspect(Inspect { json, .. })
             | Self::Config(Config {

@@ -97,11 +97,8 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Stopped> {
         Command::Explain(explain) => explain::run(&explain, context),
         Command::Status(status) => status::run(&status, context),
         Command::Minted(minted) => minted::run(&minted, context),
-<<<<<<< HEAD
         Command::Revoke(revoke) => revoke::run(&revoke, context),
-=======
         Command::Audit(audit) => return Ok(audit::run(&audit, context)?),
->>>>>>> c3ae7d1 (audit: every request is on record, in lines that nobody changes unseen)
         Command::Doctor(doctor) => return Ok(doctor::run(&doctor, context)?),
         Command::Inspect(inspect) => return Ok(inspect::run(&inspect, context)?),
         Command::Attenuate(attenuate) => attenuate::run(&attenuate, context),

@@ -10,6 +10,7 @@ use tracing::warn;
 
 use super::{Core, Inner, lock};
 use crate::{
+    app::AppName,
     audit::{self, ChainKey, Decision, Entry, Event, Finding, HeadKeeper, Journal, Narrowed, Peer, SealedHead, Settings, Subject},
     cache::Key,
     causes::with_causes,
@@ -104,15 +105,20 @@ struct Asked {
 impl Asked {
     /// None for requests that neither give nor change anything.
     fn of(request: &Request) -> Option<Self> {
-        let (verb, app, kind) = match request {
-            Request::Get { app, kind, .. } => ("get", app, Some(*kind)),
-            Request::Refresh { app, kind } => ("refresh", app, *kind),
-            Request::Set { app, .. } => ("set", app, None),
-            Request::Unset { app } => ("unset", app, None),
-            Request::Invalidate { app, kind, .. } | Request::InvalidateToken { app, kind, .. } => ("invalidate", app, *kind),
+        let of_app = |verb, app: &AppName, kind| Self { verb, subject: Subject { app: Some(app.clone()), kind, mint: None } };
+        Some(match request {
+            Request::Get { app, kind, .. } => of_app("get", app, Some(*kind)),
+            Request::Refresh { app, kind } => of_app("refresh", app, *kind),
+            Request::Set { app, .. } => of_app("set", app, None),
+            Request::Unset { app } => of_app("unset", app, None),
+            Request::Invalidate { app, kind, .. } | Request::InvalidateToken { app, kind, .. } => of_app("invalidate", app, *kind),
+            Request::Revoke { name } => {
+                // Whatever was typed, a line has its bounds.
+                let mint = Some(name.chars().take(LONGEST_NAME).collect());
+                Self { verb: "revoke", subject: Subject { app: None, kind: None, mint } }
+            }
             Request::Explain { .. } | Request::Status | Request::Minted | Request::VerifyAudit => return None,
-        };
-        Some(Self { verb, subject: Subject { app: app.clone(), kind } })
+        })
     }
 
     fn entry(self, client: &Peer, answer: &Result<&Reply, &Failure>, narrowing: Narrowing) -> Entry {
@@ -300,6 +306,9 @@ const SETTLE: Duration = Duration::from_secs(1);
 
 /// Findings that are told: whoever did more than this to a file left nothing of it.
 const MOST_FINDINGS: usize = 100;
+
+/// Characters of a mint's name: those that there are have fewer.
+const LONGEST_NAME: usize = 128;
 
 /// Characters of a reason: enough to tell it by.
 const LONGEST_WHY: usize = 300;

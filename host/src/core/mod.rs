@@ -113,11 +113,8 @@ impl Core {
             Request::Explain { app, kind, resolve } => self.explain(Key { app, kind }, resolve).await,
             Request::Status => Ok(self.status()),
             Request::Minted => self.minted().await,
-<<<<<<< HEAD
             Request::Revoke { name } => self.revoke(name).await,
-=======
             Request::VerifyAudit => self.verify_audit().await,
->>>>>>> c3ae7d1 (audit: every request is on record, in lines that nobody changes unseen)
         }
     }
 
@@ -130,7 +127,6 @@ impl Core {
         };
         // What is not kept by then costs one more question after the restart.
         let _ = tokio::time::timeout(SETTLE, settle).await;
-<<<<<<< HEAD
     }
 
     /// Revokes what a newer mint has taken the place of, where the configuration wants that; for 15 seconds at most. For a command without
@@ -145,9 +141,7 @@ impl Core {
     /// Settles, and ends every task. The databases are free for another process once this handle and its clones are gone.
     pub async fn shutdown(self) {
         self.settle().await;
-=======
         audit::settle(&self.inner).await;
->>>>>>> c3ae7d1 (audit: every request is on record, in lines that nobody changes unseen)
         self.inner.owners.close();
         let mut followers = std::mem::take(&mut *lock(&self.inner.followers));
         followers.shutdown().await;

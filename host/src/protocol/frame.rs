@@ -264,11 +264,8 @@ mod tests {
             Request::Explain { app: app(), kind: Kind::Org, resolve: true },
             Request::Status,
             Request::Minted,
-<<<<<<< HEAD
             Request::Revoke { name: "flytoken-web-deploy-00c0ffee0000".into() },
-=======
             Request::VerifyAudit,
->>>>>>> c3ae7d1 (audit: every request is on record, in lines that nobody changes unseen)
         ] {
             let bytes = bytes_of(|outgoing| encode_request(outgoing, 1, &request).unwrap());
             let (_, read) = arrived(MAX_REQUEST, &bytes).next(decode_request).unwrap().unwrap().unwrap();

@@ -85,16 +85,13 @@ pub enum Request {
     Status,
     /// Every mint that is written down.
     Minted,
-<<<<<<< HEAD
     /// Never hands out a mint again, and revokes it at Fly.
     Revoke {
         /// Its name, as `minted` tells it.
         name: String,
     },
-=======
     /// Goes through every line of the audit.
     VerifyAudit,
->>>>>>> c3ae7d1 (audit: every request is on record, in lines that nobody changes unseen)
 }
 
 /// How a client wants the token that it is handed.
@@ -166,7 +163,6 @@ pub enum Reply {
         /// That budget.
         budget: u64,
     },
-<<<<<<< HEAD
     /// A mint is good no longer.
     Revoked {
         /// Its name.
@@ -180,10 +176,8 @@ pub enum Reply {
         /// When, if anybody knows.
         at: Option<Timestamp>,
     },
-=======
     /// What came of going through the audit.
     AuditVerified(AuditReport),
->>>>>>> c3ae7d1 (audit: every request is on record, in lines that nobody changes unseen)
     /// How everything is.
     Status(Box<Status>),
 }
