@@ -15,7 +15,7 @@ test *ARGS:
 
 # The four built-in sources alone, natively.
 plugins:
-    cargo test --locked -p flytoken-source -p flytoken-storage -p flytoken-config -p flytoken-cli -p flytoken-manual
+    cargo test --locked -p flytoken-source -p flytoken-storage -p flytoken-config -p flytoken-cli -p flytoken-manual -p flytoken-file -p flytoken-environment
 
 # Every budget as one line: budget, measured, ratio and the reference from the same run.
 bench:

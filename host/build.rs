@@ -90,8 +90,8 @@ fn variable(name: &str) -> Result<PathBuf, String> {
     env::var_os(name).map(PathBuf::from).ok_or_else(|| format!("{name} is not set: a build script is run by cargo"))
 }
 
-/// In the order of the default chain. Each is the package `flytoken-NAME`.
-const BUILTIN: [&str; 4] = ["storage", "config", "cli", "manual"];
+/// In the order of the default chain, and then those that are in no chain by default. Each is the package `flytoken-NAME`.
+const BUILTIN: [&str; 6] = ["storage", "config", "cli", "manual", "file", "environment"];
 
 /// Examples of the package `flytoken-source`.
 const DEMO: [&str; 2] = ["vault", "greedy"];

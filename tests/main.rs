@@ -24,6 +24,7 @@ mod demo;
 mod disks;
 mod doctor;
 mod durability;
+mod files;
 mod fly;
 mod flyctl;
 mod health;

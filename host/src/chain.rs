@@ -14,6 +14,7 @@ use crate::{
     check::{self, Wanted},
     config::{EffectiveRule, OnFailure, Role, Step},
     explanations::Account,
+    granted_files,
     health::Outcome,
     ids::Ids,
     kind::Kind,
@@ -275,6 +276,8 @@ pub fn call(resolver: &Arc<Resolver>, source: &Source, login: &LoginState, key: 
             Arc::new(record) as Arc<dyn crate::runtime::RecordsAccess>
         }),
         command: acquisition.map(|acquisition| acquisition as Arc<dyn crate::runtime::CommandAccess>),
+        files: granted_files::access(&config.grants.files),
+        env: resolver.granted_env(&config.grants.env),
         reveal: config.grants.reveal,
         timeout: config.timeout,
         memory: config.grants.memory.unwrap_or(DEFAULT_MEMORY),

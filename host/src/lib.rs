@@ -26,6 +26,7 @@ pub mod acquire;
 pub mod builtin;
 pub mod command;
 pub mod explanations;
+pub mod granted_files;
 pub mod health;
 pub mod keep;
 pub mod login;

@@ -25,7 +25,7 @@ use crate::{
     sequence::Sequence,
     sources::Sources,
     store::Store,
-    system::{Clock, Defect, Draw},
+    system::{Clock, Defect, Draw, Environment},
     token::FingerprintKey,
     tombstones::{Tombstones, Verdict},
 };
@@ -60,6 +60,8 @@ pub struct Resolver {
     pub cache: Arc<Cache>,
     /// How the last resolutions went.
     pub explanations: Explanations,
+    /// The variables this process was started with, for sources that were granted some.
+    pub environment: Environment,
     /// Spreads what would else happen in step.
     pub draw: Draw,
     /// What goes wrong in a behaviour that orders it.
@@ -105,6 +107,12 @@ impl Resolver {
         let live = self.live.load();
         live.config.rule_for(app).chain.steps.iter().any(|step| step.source == provenance.source)
             && live.sources.find(&provenance.source).is_some_and(|source| source.digest == provenance.source_digest)
+    }
+
+    /// The variables of these names that are set, for a source that was granted them.
+    pub fn granted_env(&self, names: &[String]) -> Arc<Vec<(String, String)>> {
+        let set = names.iter().filter_map(|name| Some((name.clone(), self.environment.text(name)?.to_owned())));
+        Arc::new(set.collect())
     }
 
     /// Whether something obtained under this login still counts; what had no part in a login does.

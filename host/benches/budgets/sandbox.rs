@@ -38,6 +38,8 @@ pub(crate) fn run(table: &Table) {
         login: None,
         records: None,
         command: None,
+        files: None,
+        env: Arc::default(),
         reveal: false,
         timeout: Duration::from_secs(5),
         memory: DEFAULT_MEMORY,

@@ -18,7 +18,7 @@ use super::{
     source::{ComponentRef, Grants, Role, SourceConfig},
     text::{DurationText, SizeText},
 };
-use crate::{audit, delivery::Narrowing, mints::Budget};
+use crate::{audit, delivery::Narrowing, granted_files::FileGrant, mints::Budget};
 
 /// Fills in what follows from other values, so that it can be shown like the rest.
 pub(super) fn complete(layer: &mut Layer) {
@@ -122,6 +122,11 @@ impl Check<'_> {
             self.report(path, At::Key, Problem::NoComponent);
         }
         let grants = layer.grants.clone().unwrap_or_default();
+        let files = grants.files.iter().flatten().map(|(name, file)| {
+            let place = path.key("grants").key("files").key(&name.0);
+            (name.0.clone(), FileGrant { path: self.file(&file.path, &place, home), form: file.form })
+        });
+        let files: BTreeMap<_, _> = files.collect();
         let source = SourceConfig {
             name: name.clone(),
             component: component.unwrap_or(ComponentRef::File(PathBuf::new())),
@@ -143,7 +148,9 @@ impl Check<'_> {
                 records: grants.records,
                 commands: grants.commands.unwrap_or_default(),
                 memory: grants.memory.map(|size| size.0),
-                may_leak: false,
+                files,
+                env: grants.env.unwrap_or_default().into_iter().map(|name| name.0).collect(),
+                may_leak: grants.may_leak.unwrap_or_default(),
             },
         };
         self.rules(&source, path);
@@ -181,9 +188,11 @@ impl Check<'_> {
         if source.sha256.is_some() && matches!(source.component, ComponentRef::Builtin(_)) {
             self.report(&path.key("sha256"), At::Key, Problem::PinnedBuiltin);
         }
-        if source.grants.reveal && !source.grants.commands.is_empty() {
-            self.report(&grants.key("reveal"), At::Key, Problem::MayLeak);
+        if let (Some(read), Some(out), false) = (source.grants.way_to_read(), source.grants.way_out(), source.grants.may_leak) {
+            self.report(&grants.key(read), At::Key, Problem::MayLeak { read, out });
         }
+        self.count(source.grants.files.len(), MAX_FILES, "files", &grants.key("files"));
+        self.count(source.grants.env.len(), MAX_FILES, "variables", &grants.key("env"));
         if source.revoke_on_replace && !source.mints {
             self.report(&path.key("revoke-on-replace"), At::Key, Problem::NothingToRevoke);
         }
@@ -274,6 +283,9 @@ const MAX_SOURCES: usize = 64;
 
 /// Each step may take its whole time before the next is asked.
 const MAX_STEPS: usize = 16;
+
+/// Files, and variables, of one source.
+const MAX_FILES: usize = 64;
 
 /// Rules are tried one after another.
 const MAX_APPS: usize = 10_000;

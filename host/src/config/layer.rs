@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{
     chain::Chain,
+    grant_text::{FileName, FileText, VariableName},
     names::SourceName,
     pattern::Pattern,
     source::{BUILTINS, Records, Role},
@@ -98,7 +99,13 @@ pub(super) struct GrantsLayer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) commands: Option<Vec<CommandGrant>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) files: Option<BTreeMap<FileName, FileText>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) env: Option<Vec<VariableName>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) memory: Option<SizeText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) may_leak: Option<bool>,
 }
 
 /// One entry of `apps`.

@@ -17,6 +17,7 @@ mod bounds;
 mod build;
 mod files;
 mod flaw;
+mod grant_text;
 mod layer;
 mod load;
 mod origin;

@@ -210,8 +210,15 @@ pub enum Problem {
     #[error("a built-in component is part of flytoken and has no `sha256` of its own")]
     PinnedBuiltin,
     /// A way to read secrets together with a way out.
-    #[error("a source that may `reveal` secrets cannot have `commands` too: it could pass on what it reads")]
-    MayLeak,
+    #[error(
+        "a source that can read secrets, by `{read}`, cannot have `{out}` too: it could pass on what it reads; if it may, add `may-leak: true` here"
+    )]
+    MayLeak {
+        /// The grant by which it reads.
+        read: &'static str,
+        /// The grant by which it could pass that on.
+        out: &'static str,
+    },
     /// One app's number for many apps.
     #[error("an `id` belongs to one app, and this `match` stands for many")]
     IdForMany,

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::names::SourceName;
 use crate::{
     command::{CommandGrant, Placeholder},
+    granted_files::{FileForm, FileGrant},
     kind::Kind,
 };
 
@@ -56,7 +57,7 @@ impl fmt::Display for ComponentRef {
 }
 
 /// The names behind `builtin:`.
-pub const BUILTINS: [&str; 4] = ["storage", "config", "cli", "manual"];
+pub const BUILTINS: [&str; 6] = ["storage", "config", "cli", "manual", "file", "environment"];
 
 /// A source's part in the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -82,20 +83,38 @@ pub struct Grants {
     pub records: Option<Records>,
     /// The commands it may run, each with its arguments.
     pub commands: Vec<CommandGrant>,
+    /// The files it may have, by the names it knows them by.
+    pub files: BTreeMap<String, FileGrant>,
+    /// The variables of the host's own that it sees.
+    pub env: Vec<String>,
     /// Memory of one call in bytes, at most 1 GiB; none is the runtime's default.
     pub memory: Option<u64>,
-    /// May have both a way to read secrets and a way out. No key of the configuration sets it yet.
+    /// May have both a way to read secrets and a way out.
     pub may_leak: bool,
 }
 
 impl Grants {
+    /// A way to read secrets, by the grant's name, if there is one.
+    pub fn way_to_read(&self) -> Option<&'static str> {
+        let bytes = self.files.values().any(|file| file.form == FileForm::Bytes);
+        let ways = [("reveal", self.reveal), ("files", bytes), ("env", !self.env.is_empty())];
+        ways.into_iter().find(|(_, is_open)| *is_open).map(|(name, _)| name)
+    }
+
+    /// A way to pass on what was read, by the grant's name, if there is one.
+    pub fn way_out(&self) -> Option<&'static str> {
+        (!self.commands.is_empty()).then_some("commands")
+    }
+
     /// Whether nothing is granted here that `others` do not grant as well. Memory is a limit and no ability.
     pub fn are_within(&self, others: &Self) -> bool {
-        let Self { reveal, login, records, commands, memory: _, may_leak } = self;
+        let Self { reveal, login, records, commands, files, env, memory: _, may_leak } = self;
         let flags = [(reveal, others.reveal), (login, others.login), (may_leak, others.may_leak)];
         flags.iter().all(|(granted, other)| !**granted || *other)
             && (records.is_none() || *records == others.records)
             && commands.iter().all(|command| others.commands.contains(command))
+            && files.iter().all(|(name, file)| others.files.get(name) == Some(file))
+            && env.iter().all(|name| others.env.contains(name))
     }
 }
 
@@ -138,9 +157,14 @@ impl SourceConfig {
             login: bool,
             records: Option<Records>,
             commands: &'a [CommandGrant],
+            // Left out where there are none, so that what was kept before there were any still counts.
+            #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+            files: &'a BTreeMap<String, FileGrant>,
+            #[serde(skip_serializing_if = "<[String]>::is_empty")]
+            env: &'a [String],
             may_leak: bool,
         }
-        let Grants { reveal, login, records, commands, memory: _, may_leak } = &self.grants;
+        let Grants { reveal, login, records, commands, files, env, memory: _, may_leak } = &self.grants;
         let canonical = Canonical {
             role: self.role,
             sha256: self.sha256,
@@ -149,6 +173,8 @@ impl SourceConfig {
             login: *login,
             records: *records,
             commands,
+            files,
+            env,
             may_leak: *may_leak,
         };
         let mut hash = Sha256::new_with_prefix(DIGEST_DOMAIN);

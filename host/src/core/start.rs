@@ -66,6 +66,7 @@ pub(super) struct Parts {
     pub(super) commands: Commands,
     pub(super) fingerprints: Arc<FingerprintKey>,
     pub(super) defect: Defect,
+    pub(super) environment: Environment,
     pub(super) mode: Mode,
     pub(super) started: Timestamp,
     pub(super) storage: StorageFacts,
@@ -146,6 +147,7 @@ impl Core {
             login,
             fingerprints,
             defect: Defect::new(&environment),
+            environment,
             mode,
             started,
             storage,
@@ -166,7 +168,7 @@ impl Core {
     /// # Errors
     /// If the tombstones cannot be read.
     pub(super) fn assemble(parts: Parts) -> Result<Self, Failure> {
-        let Parts { clock, draw, config, sources, runtime, store, login, commands, fingerprints, defect, mode, .. } = parts;
+        let Parts { clock, draw, config, sources, runtime, store, login, commands, fingerprints, defect, environment, mode, .. } = parts;
         let tombstones = Tombstones::open(Arc::clone(&store), clock.now()).map_err(|error| store_failed(&error))?;
         let cache = Arc::new(Cache::default());
         let resolver = Arc::new(Resolver {
@@ -185,6 +187,7 @@ impl Core {
             explanations: Explanations::default(),
             draw,
             defect,
+            environment,
             one_shot: mode == Mode::OneShot,
             clock: Arc::clone(&clock),
         });

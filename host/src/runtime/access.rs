@@ -2,7 +2,9 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use crate::{command, lease::Lease};
+use zeroize::Zeroizing;
+
+use crate::{command, granted_files::FileForm, lease::Lease};
 
 /// A future on the heap, for traits that are used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -28,6 +30,26 @@ pub enum RecordsFailure {
     /// The host does not keep this lease.
     #[error("{0}")]
     Refused(String),
+}
+
+/// Reads the files that one call may have.
+pub trait FilesAccess: Send + Sync {
+    /// The content of the file that `name` stands for, in this form.
+    fn read<'a>(&'a self, name: &'a str, form: FileForm) -> BoxFuture<'a, Result<Zeroizing<Vec<u8>>, FilesFailure>>;
+}
+
+/// Why a file was not read. The texts reach the source and hold no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FilesFailure {
+    /// It is not granted, or not in this form; the line to add.
+    #[error("{0}")]
+    Denied(String),
+    /// It is not there.
+    #[error("the file is not there")]
+    Absent,
+    /// It cannot be read, or may not be.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// Runs the programs that one call may run.

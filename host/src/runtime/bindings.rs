@@ -14,6 +14,7 @@ wasmtime::component::bindgen!({
         // A slow disk or program holds no thread.
         "flytoken:source/records": async | trappable,
         "flytoken:source/command": async | trappable,
+        "flytoken:source/files": async | trappable,
         default: trappable,
     },
     exports: { default: async },

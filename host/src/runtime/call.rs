@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout_at};
 use wasmtime::Store;
 
 use super::{
-    access::{CommandAccess, RecordsAccess},
+    access::{CommandAccess, FilesAccess, RecordsAccess},
     bindings::{exports::flytoken::source::revoker, flytoken::source::types as wit},
     component::{Linked, Loaded},
     ending::End,
@@ -41,6 +41,10 @@ pub struct Call {
     pub records: Option<Arc<dyn RecordsAccess>>,
     /// The programs; none if `commands` is not granted.
     pub command: Option<Arc<dyn CommandAccess>>,
+    /// The files; none if `files` is not granted.
+    pub files: Option<Arc<dyn FilesAccess>>,
+    /// The variables that the source sees, by name.
+    pub env: Arc<Vec<(String, String)>>,
     /// Whether secrets may be revealed.
     pub reveal: bool,
     /// How long the call may take, host calls included. Waiting for a free sandbox is not counted.

@@ -6,10 +6,11 @@ use wasmtime::{
 };
 
 use super::{
-    bindings::flytoken::source::{command, login, records, secrets, settings, types},
+    bindings::flytoken::source::{command, files, login, records, secrets, settings, types},
     component::LoadError,
     imports::{
         command::HasCommands,
+        files::HasFiles,
         login::HasLogin,
         records::HasRecords,
         secrets::HasSecrets,
@@ -42,6 +43,9 @@ pub(super) fn granted(ungranted: &Linker<State>, grants: &Grants) -> wasmtime::R
     }
     if Grant::Commands.is_given(grants) {
         command::add_to_linker::<_, HasCommands>(&mut linker, State::commands)?;
+    }
+    if Grant::Files.is_given(grants) {
+        files::add_to_linker::<_, HasFiles>(&mut linker, State::files)?;
     }
     Ok(linker)
 }
@@ -81,6 +85,7 @@ enum Grant {
     Login,
     Records,
     Commands,
+    Files,
 }
 
 impl Grant {
@@ -89,6 +94,7 @@ impl Grant {
             Self::Login => grants.login,
             Self::Records => grants.records.is_some(),
             Self::Commands => !grants.commands.is_empty(),
+            Self::Files => !grants.files.is_empty(),
         }
     }
 
@@ -97,6 +103,7 @@ impl Grant {
             Self::Login => "login",
             Self::Records => "records",
             Self::Commands => "commands",
+            Self::Files => "files",
         }
     }
 
@@ -106,6 +113,7 @@ impl Grant {
         match self {
             Self::Login => format!("add `login: true` {place}"),
             Self::Records => format!("add `records: cache`, or `records: kept` for what must not get lost, {place}"),
+            Self::Files => format!("add `files: {{ name: /a/path }}` {place}, one entry for each file"),
             Self::Commands => format!("add `commands: [{{ program: …, args: […] }}]` {place}, one entry for each command line"),
         }
     }
@@ -119,6 +127,7 @@ fn need(import: &str) -> Need {
             "login" => Need::Grant(Grant::Login),
             "records" => Need::Grant(Grant::Records),
             "command" => Need::Grant(Grant::Commands),
+            "files" => Need::Grant(Grant::Files),
             _ => Need::Unknown,
         };
         // Within 0.1 every version is one contract; a function that this one lacks is found when the import is linked.
@@ -136,10 +145,15 @@ fn need(import: &str) -> Need {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Records;
+    use crate::{
+        config::Records,
+        granted_files::{FileForm, FileGrant},
+    };
 
     fn all() -> Grants {
         let mut grants = Grants { login: true, records: Some(Records::Cache), ..Grants::default() };
+        let file = FileGrant { path: "/a".into(), form: FileForm::Secret };
+        grants.files.insert("a".into(), file);
         grants.commands.push(serde_json::from_str(r#"{ "program": "fly" }"#).expect("a grant"));
         grants
     }
@@ -160,6 +174,7 @@ mod tests {
                 Some("records"),
                 format!("add `records: cache`, or `records: kept` for what must not get lost, {place}"),
             ),
+            ("flytoken:source/files@0.1.0", Some("files"), format!("add `files: {{ name: /a/path }}` {place}, one entry for each file")),
             (
                 "flytoken:source/command@0.1.0",
                 Some("commands"),

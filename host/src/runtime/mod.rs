@@ -24,7 +24,7 @@ use std::{path::Path, sync::Arc};
 use tokio::sync::Semaphore;
 
 pub use self::{
-    access::{BoxFuture, CommandAccess, RecordsAccess, RecordsFailure},
+    access::{BoxFuture, CommandAccess, FilesAccess, FilesFailure, RecordsAccess, RecordsFailure},
     call::{Call, Revocation, SourceRequest},
     component::{LoadError, Loaded},
     limits::{DEFAULT_MEMORY, MAX_MEMORY},

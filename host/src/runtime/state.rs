@@ -7,10 +7,11 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use super::{
-    access::RecordsAccess,
+    access::{FilesAccess, RecordsAccess},
     call::{Call, Stamp},
     imports::{
         command::Commands,
+        files::FilesView,
         login::{CurrentLogin, LoginView},
         records::RecordsView,
         secrets::Secrets,
@@ -28,6 +29,7 @@ pub(super) struct State {
     login: CurrentLogin,
     records: Option<Arc<dyn RecordsAccess>>,
     commands: Commands,
+    files: Option<Arc<dyn FilesAccess>>,
     limits: Limits,
 }
 
@@ -37,12 +39,13 @@ impl State {
         let stamp = Stamp { provenance: call.provenance, obtained: call.obtained };
         let login_text = call.login.as_ref().map(|login| Arc::clone(&login.token));
         let state = Self {
-            wasi: Wasi::new(),
+            wasi: Wasi::new(&call.env),
             secrets: Secrets::new(stamp, login_text, call.reveal),
             settings: Settings(call.settings),
             login: CurrentLogin::new(call.login),
             records: call.records,
             commands: Commands::new(call.command),
+            files: call.files,
             limits: Limits::new(call.memory),
         };
         let mut store = Store::new(engine, state);
@@ -88,6 +91,11 @@ impl State {
     /// The part of `command`.
     pub(super) fn commands(&mut self) -> &mut Commands {
         &mut self.commands
+    }
+
+    /// The part of `files`.
+    pub(super) fn files(&mut self) -> FilesView<'_> {
+        FilesView { access: self.files.clone(), secrets: &mut self.secrets }
     }
 
     /// The bytes of linear memory that the call may have.

@@ -1,4 +1,5 @@
-//! What language runtimes import whatever their code does, over an empty context: no files, no variables, no arguments, no network.
+//! What language runtimes import whatever their code does, over an empty context: no files, no arguments, no network, and no
+//! variables but granted ones.
 //! Clocks work, randomness is bounded, and what is written to stdout or stderr becomes the source's log.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,12 +23,13 @@ pub(super) struct Wasi {
 }
 
 impl Wasi {
-    /// An empty context.
-    pub(super) fn new() -> Self {
+    /// A context that is empty but for the variables that were granted.
+    pub(super) fn new(env: &[(String, String)]) -> Self {
         let log = Log::default();
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
         let context = WasiCtx::builder()
+            .envs(env)
             .stdout(log.clone())
             .stderr(log.clone())
             .max_random_size(RANDOM_BYTES)

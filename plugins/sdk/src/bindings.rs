@@ -12,6 +12,7 @@ mod imports {
             package flytoken:sdk;
             world imports {
                 import flytoken:source/command@0.1.0;
+                import flytoken:source/files@0.1.0;
                 import flytoken:source/login@0.1.0;
                 import flytoken:source/records@0.1.0;
                 import flytoken:source/secrets@0.1.0;
@@ -26,7 +27,7 @@ mod imports {
     });
 }
 
-pub use imports::flytoken::source::{command, records, secrets, types};
+pub use imports::flytoken::source::{command, files, records, secrets, types};
 #[cfg(target_family = "wasm")]
 pub use imports::flytoken::source::{login, settings};
 

@@ -31,7 +31,7 @@
 //! # What a source may do
 //!
 //! A component asks for exactly the interfaces whose functions it calls: [`Settings`] and [`Secret`] need no grant, [`Login`],
-//! [`Records`] and [`Commands`] need the grant of that name in the operator's configuration. A component that asks for what was not
+//! [`Records`], [`Commands`] and [`Files`] need the grant of that name in the operator's configuration. A component that asks for what was not
 //! granted is not loaded.
 //!
 //! Each call runs in a fresh instance: nothing that is kept in a `static` survives it.
@@ -44,6 +44,7 @@
 mod bindings;
 mod command;
 mod export;
+mod files;
 #[cfg_attr(target_family = "wasm", path = "host/component.rs")]
 #[cfg_attr(not(target_family = "wasm"), path = "host/outside.rs")]
 mod host;
@@ -59,6 +60,7 @@ pub use command::{CommandFailure, Commands, Output};
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub use export::private as __private;
+pub use files::{FileFailure, Files};
 pub use lease::Lease;
 pub use login::Login;
 pub use records::{RecordFailure, Records};
@@ -113,6 +115,6 @@ pub enum Revocation {
     AlreadyRevoked,
 }
 
-/// The host that runs this component, as [`Settings`], [`Login`], [`Records`] and [`Commands`].
+/// The host that runs this component, as [`Settings`], [`Login`], [`Records`], [`Commands`] and [`Files`].
 #[derive(Debug, Clone, Copy)]
 pub struct Host;

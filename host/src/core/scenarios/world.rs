@@ -203,6 +203,7 @@ impl Outside {
             commands: Commands::new(PathBuf::new(), PathBuf::new(), &Environment::default()),
             fingerprints: Arc::clone(&self.fingerprints),
             defect: Defect::default(),
+            environment: Environment::default(),
             mode: self.mode,
             started: clock.now(),
             storage: StorageFacts { directory: None, key: None, problem: None },

@@ -7,6 +7,7 @@ pub(super) mod secrets;
 pub(super) mod settings;
 
 pub(super) mod command;
+pub(super) mod files;
 pub(super) mod login;
 pub(super) mod records;
 

@@ -55,6 +55,19 @@ impl Secrets {
         Ok(self.table.push(secret)?)
     }
 
+    /// Keeps a text as a secret of this call.
+    pub(in crate::runtime) fn keep(&mut self, text: Zeroizing<String>) -> wasmtime::Result<Resource<Secret>> {
+        if text.len() > SECRET_BYTES {
+            return Err(OverLimit::SecretBytes.into());
+        }
+        self.sealed_bytes += text.len();
+        if self.sealed_bytes > SEALED_BYTES {
+            return Err(OverLimit::SealedBytes.into());
+        }
+        let provenance = Provenance { is_login: self.is_login(&text), ..self.stamp() };
+        self.lend(Secret { token: Arc::new(ApiToken::new(text)), provenance })
+    }
+
     /// Takes back what the source handed over.
     pub(in crate::runtime) fn take(&mut self, handle: Resource<Secret>) -> wasmtime::Result<Secret> {
         Ok(self.table.delete(handle)?)
@@ -92,16 +105,7 @@ impl secrets::Host for Secrets {}
 
 impl secrets::HostSecret for Secrets {
     fn seal(&mut self, text: String) -> wasmtime::Result<Resource<Secret>> {
-        let text = Zeroizing::new(text);
-        if text.len() > SECRET_BYTES {
-            return Err(OverLimit::SecretBytes.into());
-        }
-        self.sealed_bytes += text.len();
-        if self.sealed_bytes > SEALED_BYTES {
-            return Err(OverLimit::SealedBytes.into());
-        }
-        let provenance = Provenance { is_login: self.is_login(&text), ..self.stamp() };
-        self.lend(Secret { token: Arc::new(ApiToken::new(text)), provenance })
+        self.keep(Zeroizing::new(text))
     }
 
     fn reveal(&mut self, secret: Resource<Secret>) -> wasmtime::Result<Result<String, secrets::Denied>> {

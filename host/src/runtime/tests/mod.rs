@@ -71,6 +71,8 @@ fn call() -> Call {
         login: None,
         records: None,
         command: None,
+        files: None,
+        env: Arc::default(),
         reveal: false,
         timeout: Duration::from_secs(5),
         memory: 1 << 20,

@@ -1,8 +1,8 @@
 //! The host, as a component reaches it: every call goes through the generated imports.
 
 pub(crate) use crate::bindings::secrets::Secret as Handle;
-use crate::bindings::{command, login, records, settings, types};
-use crate::{CommandFailure, Commands, Host, Lease, Login, Output, RecordFailure, Records, Secret, Settings};
+use crate::bindings::{command, files, login, records, settings, types};
+use crate::{CommandFailure, Commands, FileFailure, Files, Host, Lease, Login, Output, RecordFailure, Records, Secret, Settings};
 
 impl Settings for Host {
     fn setting(&self, key: &str) -> Option<String> {
@@ -39,6 +39,16 @@ impl Commands for Host {
     fn run_on(&self, program: &str, args: &[&str], id: &str) -> Result<Output, CommandFailure> {
         let args: Vec<String> = args.iter().map(ToString::to_string).collect();
         command::run_on(program, &args, id)
+    }
+}
+
+impl Files for Host {
+    fn file(&self, name: &str) -> Result<Secret, FileFailure> {
+        files::seal(name).map(Secret)
+    }
+
+    fn file_bytes(&self, name: &str) -> Result<Vec<u8>, FileFailure> {
+        files::read(name)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The host outside a component: there is none, and it says so.
 
-use crate::{CommandFailure, Commands, Denied, Host, Lease, Login, Output, RecordFailure, Records, Secret, Settings};
+use crate::{CommandFailure, Commands, Denied, FileFailure, Files, Host, Lease, Login, Output, RecordFailure, Records, Secret, Settings};
 
 /// The text of a secret, since no host holds it.
 #[derive(PartialEq, Eq)]
@@ -50,6 +50,16 @@ impl Commands for Host {
 
     fn run_on(&self, _program: &str, _args: &[&str], _id: &str) -> Result<Output, CommandFailure> {
         Err(CommandFailure::Failed(NO_HOST.to_owned()))
+    }
+}
+
+impl Files for Host {
+    fn file(&self, _name: &str) -> Result<Secret, FileFailure> {
+        Err(FileFailure::Failed(NO_HOST.to_owned()))
+    }
+
+    fn file_bytes(&self, _name: &str) -> Result<Vec<u8>, FileFailure> {
+        Err(FileFailure::Failed(NO_HOST.to_owned()))
     }
 }
 
