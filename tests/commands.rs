@@ -291,7 +291,8 @@ async fn what_cannot_be_started_says_why() {
 
 #[tokio::test]
 async fn equal_commands_run_once_and_four_at_most_at_a_time() {
-    let fixture = Fixture::new("echo x >> $notes/runs; sleep 0.1; echo token");
+    // Called as `-a APP -n NAME`.
+    let fixture = Fixture::new("echo $4 >> $notes/runs; sleep 0.1; echo token");
     let runs = || fixture.note("runs").unwrap_or_default().lines().count();
     let mut askers = tokio::task::JoinSet::new();
     let permit = fixture.commands.permit().await;
@@ -301,7 +302,10 @@ async fn equal_commands_run_once_and_four_at_most_at_a_time() {
         askers.spawn(async move { commands.run_shared(&permit, "cli", invocation).await });
     }
     while let Some(shared) = askers.join_next().await {
-        assert_eq!(&**shared.unwrap().unwrap().stdout, b"token\n");
+        let output = shared.unwrap().unwrap();
+        assert_eq!(&**output.stdout, b"token\n");
+        // Whoever joined is told the name that it ran under, not the one of its own.
+        assert_eq!(format!("{}\n", output.unique), fixture.note("runs").unwrap());
     }
     assert_eq!(runs(), 1);
 
