@@ -1,187 +1,97 @@
 //! What was acknowledged is there after `kill -9` at any moment, of an agent or of a command without one, and what was never given is not.
 
-use std::{
-    fs,
-    io::Write,
-    path::PathBuf,
-    process::{Child, Stdio},
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
-    thread,
-    time::Duration,
-};
+mod clients;
+mod killed;
 
-use flytoken::system::draw;
+use std::{fs, io::Write, process::Stdio, thread, time::Duration};
+
+use flytoken::system::{Environment, draw, random};
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::{Value, json};
 
-use crate::harness::{Bundle, Home, Wire, eventually, get, minted, timed, user_token};
+use self::{
+    clients::{Auditor, Book, Client, Minting, ONCE, token},
+    killed::{Moment, killed, within},
+};
+use crate::harness::{Home, Wire, get, minted, timed, user_token};
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// What somebody knows who sets tokens for an app, and rejects them.
-struct Book {
-    app: String,
-    /// The token that was acknowledged last; none if its rejection was.
-    kept: Option<String>,
-    /// What may be found instead: what was tried after that, and never acknowledged.
-    tried: Vec<Option<String>>,
+/// How often agents are killed: as often as there is time for, or as often as the variable `FLYTOKEN_TEST_KILLS` says.
+enum Kills {
+    Within(Duration),
+    Exactly(usize),
 }
 
-impl Book {
-    /// Books of apps that have no token yet.
-    fn new(count: usize) -> Vec<Self> {
-        (0..count).map(|number| Self { app: format!("app-{number}"), kept: None, tried: Vec::new() }).collect()
+impl Kills {
+    fn wanted() -> Self {
+        let environment = Environment::of_this_process();
+        environment.text("FLYTOKEN_TEST_KILLS").map_or(Self::Within(Duration::from_secs(20)), |kills| Self::Exactly(kills.parse().unwrap()))
     }
 
-    /// A token that no app has had is about to be set.
-    fn set(&mut self) -> String {
-        let token = minted(1, DAY);
-        self.tried.push(Some(token.clone()));
-        token
-    }
-
-    /// The one there is is about to be rejected.
-    fn reject(&mut self) {
-        self.tried.push(None);
-    }
-
-    /// What was tried last is so for certain.
-    fn acknowledge(&mut self) {
-        self.kept = self.tried.pop().unwrap();
-        self.tried.clear();
-    }
-
-    /// Fails unless this is the token to be found.
-    fn check(&mut self, found: Option<String>) {
-        let expected = found == self.kept || self.tried.contains(&found);
-        let found_one = found.is_some();
-        assert!(expected, "{}: what is found, a token: {found_one}, is neither what was acknowledged last nor tried since", self.app);
-        self.kept = found;
-        self.tried.clear();
-    }
-}
-
-/// When an agent is killed.
-#[derive(Debug, Clone, Copy)]
-enum Moment {
-    /// So long after its process was started, ready or not.
-    Started(Duration),
-    /// So long after so many of its answers.
-    Answered(usize, Duration),
-}
-
-/// A home whose tokens are set by hand.
-fn by_hand() -> Home {
-    let home = Home::new();
-    home.configure("version: 1\nchain: [manual]\n");
-    home
-}
-
-/// Starts an agent, lets `client` talk to it for each of `clients` at the same time, and kills it. A client is called again and again,
-/// and counts its answers, until it returns none: the agent is gone.
-fn killed<C: Send>(home: &Home, moment: Moment, clients: &mut [C], client: impl Fn(&mut C, &mut Wire) -> Option<()> + Sync) -> usize {
-    let child = home.command(&["agent"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let (answers, gone) = (AtomicUsize::new(0), AtomicBool::new(false));
-    thread::scope(|scope| {
-        let doomed = Doomed { child, gone: &gone };
-        for each in clients {
-            let (client, answers, gone) = (&client, &answers, &gone);
-            scope.spawn(move || {
-                // It may be killed before it listens.
-                let connected = || Wire::try_connect(&socket(home)).map(Some).or(gone.load(Ordering::SeqCst).then_some(None));
-                let Some(mut wire) = eventually("an agent or its end", connected) else { return };
-                while client(each, &mut wire).is_some() {
-                    answers.fetch_add(1, Ordering::SeqCst);
-                }
-            });
+    fn are_enough(&self, kills: usize, took: Duration) -> bool {
+        match self {
+            // Few enough for a machine that is busy with other things, and still some of each kind of moment.
+            Self::Within(time) => kills >= 6 && took >= *time,
+            Self::Exactly(wanted) => kills >= *wanted,
         }
-        match moment {
-            Moment::Started(after) => thread::sleep(after),
-            Moment::Answered(least, after) => {
-                eventually("answers", || (answers.load(Ordering::SeqCst) >= least).then_some(()));
-                thread::sleep(after);
-            }
-        }
-        drop(doomed);
-    });
-    answers.into_inner()
-}
-
-/// An agent that is killed when this is dropped, also when the test fails before it is time.
-struct Doomed<'a> {
-    child: Child,
-    gone: &'a AtomicBool,
-}
-
-impl Drop for Doomed<'_> {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        self.gone.store(true, Ordering::SeqCst);
     }
-}
-
-fn socket(home: &Home) -> PathBuf {
-    home.path(".local/state/flytoken/run/agent.sock")
-}
-
-/// Sets a token, or now and then rejects the one that is there.
-fn set_or_reject(book: &mut Book, wire: &mut Wire) -> Option<()> {
-    let (request, reply) = if book.kept.is_some() && draw() < 0.25 {
-        book.reject();
-        (invalidate(&book.app), "invalidated")
-    } else {
-        (json!({ "op": "set", "app": book.app, "token": book.set() }), "set")
-    };
-    let answer = wire.try_ask(&request)?;
-    assert_eq!(answer["reply"]["reply"], reply, "{answer}");
-    book.acknowledge();
-    Some(())
-}
-
-fn invalidate(app: &str) -> Value {
-    json!({ "op": "invalidate", "app": app, "kind": null, "fingerprint": null })
-}
-
-/// The token that the agent has for this app, which nothing but its absence may explain if there is none.
-fn token(answer: &Value) -> Option<String> {
-    if answer["failure"].is_object() {
-        assert_eq!(answer["failure"]["code"], "no-token", "{answer}");
-    }
-    answer["reply"]["token"].as_str().map(str::to_owned)
-}
-
-/// A moment within these.
-fn within(most: Duration) -> Duration {
-    most.mul_f64(draw())
 }
 
 #[test]
 fn after_a_kill_at_any_moment_an_agent_has_what_was_acknowledged_last_and_nothing_that_was_rejected() {
-    let mut answers = 0;
-    for _ in 0..3 {
-        let home = by_hand();
-        let mut books = Book::new(4);
-        for round in 0..6 {
-            let moment = match round % 3 {
-                0 => Moment::Started(within(Duration::from_millis(300))),
-                _ => Moment::Answered(round, within(Duration::from_millis(15))),
-            };
-            answers += killed(&home, moment, &mut books, set_or_reject);
-            let agent = home.agent();
-            let mut wire = Wire::connect(&agent.socket);
-            for book in &mut books {
-                book.check(token(&wire.ask(&get(&book.app))));
-            }
-            agent.kill();
+    const MINTED: [&str; 2] = ["mint-0", "mint-1"];
+    let (home, fly) = Home::logged_in(&user_token());
+    home.configure("version: 1\nchain: strict\nbudget: { per-app: 1000, total: 1000 }\napps: [{ match: 'hand-*', chain: [manual] }]\n");
+    let notes = home.outside("fly");
+    fly.mints("still", &[minted(2, 60 * DAY)]);
+    fly.says(ONCE);
+    let still = home.run(&["get", "still", "--bare"]).token();
+    let auditor = Auditor { fly: &fly, still: ("still", still), others: &MINTED, outdated: 0, named: 0 };
+    let mut clients: Vec<Client> = Book::new(3).into_iter().map(Client::Hand).collect();
+    clients.extend(MINTED.map(|app| Client::Mint(Minting::new(app, &notes))));
+    clients.push(Client::Audit(auditor));
+
+    let (wanted, mut kills, mut took, mut hours) = (Kills::wanted(), 0, Duration::ZERO, 0);
+    while !wanted.are_enough(kills, took) {
+        let moment = match draw() {
+            drawn if drawn < 0.2 => Moment::Started(within(Duration::from_millis(400))),
+            _ => Moment::Answered(usize::from(random::<1>()[0] % 40), within(Duration::from_millis(30))),
+        };
+        took += timed(|| killed(&home, moment, &mut clients, Client::go_on)).1;
+        kills += 1;
+        for client in &mut clients {
+            client.meets_another();
+        }
+        let Some(Client::Audit(auditor)) = clients.last_mut() else { unreachable!() };
+        let calls = fly.calls().len();
+        if calls - auditor.outdated > 500 {
+            // The budget is spent for the most part: an hour passes.
+            hours += 2;
+            home.set_clock(hours * 3600);
+            auditor.outdated = calls;
         }
     }
-    assert!(answers > 40, "only {answers} requests were acknowledged");
+
+    let agent = home.agent();
+    let mut wire = Wire::connect(&agent.socket);
+    for client in &mut clients {
+        match client {
+            Client::Hand(book) => book.check(token(&wire.ask(&get(&book.app)))),
+            Client::Mint(minting) => minting.take(&wire.ask(&get(&minting.app))),
+            Client::Audit(auditor) => auditor.audit(&mut wire).unwrap(),
+        }
+    }
+    let acknowledged: usize = clients.iter().map(Client::acknowledged).sum();
+    let mints = fly.calls().len();
+    println!("{kills} kills in {} s: {acknowledged} writes acknowledged, {mints} mints named and charged, nothing lost", took.as_secs());
+    assert!(acknowledged > kills * 3 && mints > kills, "{acknowledged} writes and {mints} mints in {kills} kills");
+    agent.stop();
 }
 
 #[test]
 fn after_a_kill_at_any_moment_of_commands_without_an_agent_every_token_that_was_acknowledged_is_there() {
-    let home = by_hand();
+    let home = Home::new();
+    home.configure("version: 1\nchain: [manual]\n");
     let mut books = Book::new(3);
     let set = |book: &mut Book| {
         let token = book.set();
@@ -224,74 +134,63 @@ fn after_a_kill_at_any_moment_of_commands_without_an_agent_every_token_that_was_
     assert!((1..45).contains(&acknowledged), "{acknowledged} of 45 commands ended before they were killed");
 }
 
-/// What somebody knows who gets tokens for an app and has them rejected.
-struct Rejecting {
-    app: &'static str,
-    minted: Vec<String>,
-    rejected: Vec<String>,
-    /// What was given last, and is not rejected.
-    given: Option<String>,
-}
-
-impl Rejecting {
-    /// Takes what the agent gave: a token of this app, and none that was rejected.
-    fn take(&mut self, answer: &Value) {
-        let found = token(answer).unwrap_or_else(|| panic!("{}: {answer}", self.app));
-        let found = Bundle::of(&found);
-        let mint = self.minted.iter().find(|mint| found.is_from(mint)).expect("a token of this app");
-        assert!(!self.rejected.contains(mint), "{}: a rejected token came back", self.app);
-        self.given = Some(mint.clone());
-    }
-
-    /// Gets a token, or has the one rejected that it was given.
-    fn go_on(&mut self, wire: &mut Wire) -> Option<()> {
-        if self.given.is_none() || draw() < 0.3 {
-            let answer = wire.try_ask(&get(self.app))?;
-            self.take(&answer);
-        } else {
-            let answer = wire.try_ask(&invalidate(self.app))?;
-            assert_eq!(answer["reply"]["reply"], "invalidated", "{answer}");
-            self.rejected.extend(self.given.take());
-        }
-        Some(())
-    }
-}
-
-/// Mints each token once.
-const ONCE: &str = r#"
-for token in $(ls "$notes/$5" | sort -n); do
-    mv "$notes/$5/$token" "$notes/$5/.$token" && exec cat "$notes/$5/.$token"
-done
-exit 1
-"#;
-
 #[test]
 fn after_a_kill_at_any_moment_no_rejected_token_comes_back_and_a_kept_lease_is_still_there() {
     let (home, fly) = Home::logged_in(&user_token());
     home.configure("version: 1\nbudget: { per-app: 1000, total: 1000 }\n");
     fly.says(ONCE);
-    let mut clients =
-        ["web", "api"].map(|app| Rejecting { app, minted: (0..200).map(|_| minted(1, DAY)).collect(), rejected: Vec::new(), given: None });
-    for client in &clients {
-        fly.mints(client.app, &client.minted);
-    }
+    let mut clients = ["web", "api"].map(|app| Minting::new(app, &home.outside("fly")));
     fly.mints("still", &[minted(2, DAY)]);
     let still = home.get(&["still"]);
     let cache = home.path(".local/state/flytoken/cache.redb");
     for round in 0..8 {
         let remembered = fs::read(&cache).unwrap();
-        killed(&home, Moment::Answered(2 + round, within(Duration::from_millis(30))), &mut clients, Rejecting::go_on);
+        killed(&home, Moment::Answered(2 + round, within(Duration::from_millis(30))), &mut clients, Minting::go_on);
         // As if it had been killed each time before storage forgot what was rejected.
         fs::write(&cache, remembered).unwrap();
         let agent = home.agent();
         let mut wire = Wire::connect(&agent.socket);
         for client in &mut clients {
-            client.take(&wire.ask(&get(client.app)));
+            client.take(&wire.ask(&get(&client.app)));
+            client.restock();
         }
         assert_eq!(home.get(&["still"]), still);
         // What the clients were given is remembered by then.
         agent.stop();
     }
-    let rejected: usize = clients.iter().map(|client| client.rejected.len()).sum();
+    let rejected: usize = clients.iter().map(Minting::rejected).sum();
     assert!(rejected >= 8, "only {rejected} tokens were rejected");
+}
+
+#[test]
+fn a_restart_within_a_tokens_life_serves_it_with_what_is_left_of_it_and_asks_nobody() {
+    for orderly in [true, false] {
+        let (home, fly) = Home::logged_in(&user_token());
+        fly.mints("web", &[minted(123, DAY), minted(123, 2 * DAY)]);
+        let agent = home.agent();
+        let first = home.get(&["web"]);
+        assert_eq!(first["source"], "cli");
+        agent.stop();
+        if !orderly {
+            let agent = home.agent();
+            home.get(&["web"]);
+            agent.kill();
+        }
+        for hours in [0, 5, 22] {
+            home.set_clock(hours * 3600);
+            let agent = home.agent();
+            assert_eq!(home.get(&["web"]), first, "after {hours} h, killed: {}", !orderly);
+            let explained = home.explained("web");
+            assert_eq!((&explained["source"], explained["steps"].as_array().unwrap().len()), (&"storage".into(), 1), "{explained}");
+            let asked = agent.status()["sources"].as_array().unwrap().iter().filter(|source| source["calls"] != 0).count();
+            assert_eq!(asked, 1, "another source than storage was asked");
+            agent.stop();
+        }
+        assert_eq!(fly.calls().len(), 1, "killed: {}", !orderly);
+        // What is left of its life is what counts: in its last hour it is renewed as it would have been.
+        home.set_clock(24 * 3600 - 600);
+        let _agent = home.agent();
+        assert_eq!(home.get(&["web"]), first);
+        fly.called(2);
+    }
 }

@@ -124,6 +124,14 @@ impl Bundle {
         self.0.items().iter().any(|item| item.kind() == flytoken::token::ItemKind::User)
     }
 
+    /// What its one permission token, narrowed or not, has in common with nothing but others of the same mint.
+    pub(crate) fn mint(&self) -> Vec<u8> {
+        let [mint] = &self.0.permissions().map(|(_, macaroon)| macaroon.rnd().to_vec()).collect::<Vec<_>>()[..] else {
+            panic!("not one permission token")
+        };
+        mint.clone()
+    }
+
     /// Whether a permission token in it came from the same mint as one in `other`, narrowed or not.
     pub(crate) fn is_from(&self, other: &str) -> bool {
         let other = flytoken::token::Bundle::parse(other).unwrap();

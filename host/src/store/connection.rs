@@ -16,6 +16,7 @@ use super::{
     Hold, LockError, LockFile, Notice, Patience, PrivateFileError,
     error::Trouble,
     file::{Check, DatabaseFile, Identity, OpenDatabase, contain},
+    layer::Change,
 };
 use crate::system::Clock;
 
@@ -90,6 +91,7 @@ impl Connection {
         let lock = file.path.with_extension("lock");
         let reach = match hold {
             Hold::Held(patience) => {
+                file.layer.permit(Change::Lock, &lock)?;
                 let lock = LockFile::lock_within(&lock, patience).map_err(Trouble::Lock)?;
                 lock.say_kept();
                 Reach::Held { file, open: RwLock::new(None), _lock: lock }
@@ -131,7 +133,7 @@ impl Connection {
                 }
             }
             Reach::PerOperation { file, lock, patience, turn } => {
-                let _turn = match take_turn(lock, *patience, turn) {
+                let _turn = match take_turn(file, lock, *patience, turn) {
                     // Nobody writes to a read-only disk.
                     Err(LockError::File(PrivateFileError::Io { cause, .. })) if cause.kind() == io::ErrorKind::ReadOnlyFilesystem => None,
                     taken => Some(taken.map_err(Trouble::Lock)?),
@@ -167,7 +169,7 @@ impl Connection {
                 Ok(result)
             }
             Reach::PerOperation { file, lock, patience, turn } => {
-                let _turn = take_turn(lock, *patience, turn).map_err(Trouble::Lock)?;
+                let _turn = take_turn(file, lock, *patience, turn).map_err(Trouble::Lock)?;
                 let database = self.open(file)?;
                 let Written { result, failed } = work(contain(|| database.begin_write())?);
                 self.suspect.fetch_or(failed, Ordering::Relaxed);
@@ -272,10 +274,16 @@ impl Connection {
 }
 
 /// Waits until no other thread and no other process is at the database; not for a process that holds it for as long as it lives.
-fn take_turn<'a>(path: &std::path::Path, patience: Patience, turn: &'a Mutex<()>) -> Result<(MutexGuard<'a, ()>, LockFile), LockError> {
+fn take_turn<'a>(
+    file: &DatabaseFile,
+    lock: &std::path::Path,
+    patience: Patience,
+    turn: &'a Mutex<()>,
+) -> Result<(MutexGuard<'a, ()>, LockFile), LockError> {
     let turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-    let lock = match LockFile::lock_within(path, patience.at_most(GLANCE)) {
-        Err(LockError::Busy { .. }) if !LockFile::is_kept(path) => LockFile::lock_within(path, patience),
+    file.layer.permit(Change::Lock, lock).map_err(PrivateFileError::io("open", lock))?;
+    let lock = match LockFile::lock_within(lock, patience.at_most(GLANCE)) {
+        Err(LockError::Busy { .. }) if !LockFile::is_kept(lock) => LockFile::lock_within(lock, patience),
         taken => taken,
     }?;
     lock.say_brief();

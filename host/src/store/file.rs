@@ -6,7 +6,7 @@ use std::{
     any::Any,
     fs::{self, File},
     io::{self, Read},
-    ops::{Bound, Deref},
+    ops::Deref,
     os::unix::fs::MetadataExt,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -14,25 +14,18 @@ use std::{
 };
 
 use redb::{
-    BackendError, ReadableDatabase, StorageBackend, TableDefinition, TableError,
+    ReadableDatabase, StorageBackend, TableDefinition, TableError,
     backends::{FileBackend, InMemoryBackend},
 };
 
 use super::{
     connection::DatabaseName,
     error::{SCHEMA, Trouble},
+    layer::{Boxed, Change, Layer},
     private::{self, Access, Exposure},
     seal::{Purpose, SealingKey},
 };
 use crate::time::Timestamp;
-
-/// What stands between redb and the file. Tests put a layer here that fails.
-pub(super) type Layer = Arc<dyn Fn(FileBackend) -> Box<dyn StorageBackend> + Send + Sync>;
-
-/// The layer that does nothing.
-pub(super) fn no_layer() -> Layer {
-    Arc::new(|file| Box::new(file))
-}
 
 /// Proves that a database was written under a key, without telling the key.
 pub(super) type KeyCheck = [u8; 8];
@@ -40,7 +33,7 @@ pub(super) type KeyCheck = [u8; 8];
 /// One redb file and how it is reached.
 pub(super) struct DatabaseFile {
     pub(super) path: PathBuf,
-    pub(super) layer: Layer,
+    pub(super) layer: Arc<dyn Layer>,
     pub(super) key_check: KeyCheck,
 }
 
@@ -53,7 +46,7 @@ pub(super) struct Identity {
 
 impl DatabaseFile {
     /// The file of a database in a state directory.
-    pub(super) fn new(directory: &Path, name: DatabaseName, key: &SealingKey, layer: &Layer) -> Self {
+    pub(super) fn new(directory: &Path, name: DatabaseName, key: &SealingKey, layer: &Arc<dyn Layer>) -> Self {
         let mut key_check = KeyCheck::default();
         key_check.copy_from_slice(&key.derive(Purpose::KeyCheck)[..KeyCheck::default().len()]);
         Self { path: directory.join(name.as_str()).with_extension("redb"), layer: Arc::clone(layer), key_check }
@@ -83,9 +76,9 @@ impl DatabaseFile {
             // Opening for writing changes the file, if only to say that it is open; a damaged one must stay as it was found.
             self.open_copy(Check::CopyFirst)?;
         }
-        let file = private::open(&self.path, Access::Write, Exposure::Tighten)?;
+        let file = self.change(Change::Open, || private::open(&self.path, Access::Write, Exposure::Tighten))?;
         let file = file.ok_or_else(|| Trouble::Io(io::ErrorKind::NotFound.into()))?;
-        let database = redb_over((self.layer)(backend(file)?), check == Check::Pages)?;
+        let database = redb_over(self.layer.over(backend(file)?), check == Check::Pages)?;
         self.verify(&database)?;
         Ok(database)
     }
@@ -96,7 +89,7 @@ impl DatabaseFile {
             return Ok(None);
         }
         let Some(file) = private::open(&self.path, Access::Read, Exposure::Tighten)? else { return Ok(None) };
-        let backend = (self.layer)(backend(file)?);
+        let backend = self.layer.over(backend(file)?);
         let copy = InMemoryBackend::new();
         let copied = backend.len().and_then(|length| {
             copy.set_len(length)?;
@@ -115,10 +108,10 @@ impl DatabaseFile {
     /// The caller holds the database's lock.
     fn create(&self) -> Result<(), Trouble> {
         let temporary = private::temporary_beside(&self.path);
-        private::remove_if_there(&temporary)?;
+        self.change(Change::Make, || private::remove_if_there(&temporary))?;
         let file = private::open(&temporary, Access::Create, Exposure::Tighten)?;
         let file = file.ok_or_else(|| Trouble::Io(io::ErrorKind::NotFound.into()))?;
-        let database = redb_over((self.layer)(backend(file)?), false)?;
+        let database = redb_over(self.layer.over(backend(file)?), false)?;
         contain(|| -> Result<(), redb::Error> {
             let transaction = database.begin_write()?;
             {
@@ -130,7 +123,7 @@ impl DatabaseFile {
             Ok(())
         })?;
         database.close()?;
-        fs::rename(&temporary, &self.path)?;
+        self.change(Change::Rename, || fs::rename(&temporary, &self.path))?;
         private::sync_directory_of(&self.path)?;
         Ok(())
     }
@@ -145,7 +138,7 @@ impl DatabaseFile {
         let Some(mut file) = private::open(&self.path, Access::Read, Exposure::Tighten)? else { return Ok(()) };
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
-        Ok(private::replace(&self.path, &bytes)?)
+        self.change(Change::Replace, || private::replace(&self.path, &bytes))
     }
 
     /// Moves it to a dated name, and says which.
@@ -159,9 +152,15 @@ impl DatabaseFile {
         let free = (1..10).map(|n| dated(format!("-{n}"))).find(|path| !path.exists());
         let first = dated(String::new());
         let target = if first.exists() { free.unwrap_or(first) } else { first };
-        fs::rename(&self.path, &target)?;
+        self.change(Change::Rename, || fs::rename(&self.path, &target))?;
         private::sync_directory_of(&self.path)?;
         Ok(target)
+    }
+
+    /// Changes something beside redb, if the layer lets it.
+    fn change<T, E: Into<Trouble>>(&self, change: Change, work: impl FnOnce() -> Result<T, E>) -> Result<T, Trouble> {
+        self.layer.permit(change, &self.path)?;
+        work().map_err(Into::into)
     }
 
     /// Looks at the facts every database starts with.
@@ -256,60 +255,6 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
 
 fn backend(file: File) -> Result<FileBackend, Trouble> {
     contain(|| FileBackend::new(file))
-}
-
-/// Lets redb, which wants a type, take any layer.
-#[derive(Debug)]
-struct Boxed(Box<dyn StorageBackend>);
-
-impl StorageBackend for Boxed {
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, out)
-    }
-
-    fn set_len(&self, length: u64) -> io::Result<()> {
-        self.0.set_len(length)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, data)
-    }
-
-    fn close(&self) -> io::Result<()> {
-        self.0.close()
-    }
-
-    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.try_lock_range(start, end)
-    }
-
-    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.try_lock_shared_range(start, end)
-    }
-
-    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.lock_range(start, end)
-    }
-
-    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.lock_shared_range(start, end)
-    }
-
-    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.unlock_range(start, end)
-    }
-
-    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.query_lock_range(start, end)
-    }
 }
 
 /// Facts about the database itself. They are not sealed: they are needed before the key is trusted.

@@ -10,6 +10,7 @@ mod file;
 mod key_error;
 mod key_place;
 mod keyring;
+mod layer;
 mod lock;
 mod private;
 mod seal;
@@ -29,7 +30,8 @@ use zeroize::Zeroizing;
 use self::{
     connection::{Connection, DatabaseName, Notices},
     error::Trouble,
-    file::{Check, DatabaseFile, Layer, OpenDatabase, in_memory, no_layer},
+    file::{Check, DatabaseFile, OpenDatabase, in_memory},
+    layer::{Layer, no_layer},
     seal::Sealer,
 };
 pub use self::{
@@ -81,9 +83,19 @@ impl Store {
     /// # Errors
     /// What is wrong with a `kept` that can be read; one that cannot be read at all is none.
     pub fn copied(directory: &Path, key: impl Into<Arc<SealingKey>>, clock: &Arc<dyn Clock>) -> Result<Self, StoreError> {
+        Self::copied_through(directory, key, clock, &no_layer())
+    }
+
+    /// [`Self::copied`] with a layer between the database code and the files.
+    fn copied_through(
+        directory: &Path,
+        key: impl Into<Arc<SealingKey>>,
+        clock: &Arc<dyn Clock>,
+        layer: &Arc<dyn Layer>,
+    ) -> Result<Self, StoreError> {
         let key = key.into();
         Self::in_memory(Arc::clone(&key), clock, |name| {
-            let file = DatabaseFile::new(directory, name, &key, &no_layer());
+            let file = DatabaseFile::new(directory, name, &key, layer);
             match file.open_copy(Check::Pages) {
                 Err(trouble) if name == DatabaseName::Kept && !matches!(trouble, Trouble::Io(_) | Trouble::File(_)) => {
                     Err(trouble.into_error("read", &file.path))
@@ -148,7 +160,7 @@ impl Store {
         key: impl Into<Arc<SealingKey>>,
         hold: Hold,
         clock: &Arc<dyn Clock>,
-        layer: &Layer,
+        layer: &Arc<dyn Layer>,
     ) -> Result<Self, StoreError> {
         private::ensure_directory(directory)?;
         let key = key.into();

@@ -1,8 +1,9 @@
 //! A disk that fails when a test says so.
 
 use std::{
-    io,
+    fs, io,
     ops::Bound,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -11,7 +12,10 @@ use std::{
 
 use redb::{BackendError, StorageBackend, backends::FileBackend};
 
-use super::super::file::Layer;
+use super::super::{
+    layer::{Change, Layer},
+    private::temporary_beside,
+};
 
 /// How the disk fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +26,43 @@ pub(super) enum Fault {
     ShortWrite,
     /// A sync fails.
     Sync,
+    /// The system has mounted it anew, to be read only: nothing can be changed or opened for writing, files open already included.
+    ReadOnly,
     /// Nothing can be changed, and nothing can be read.
     Gone,
+}
+
+impl Fault {
+    /// Whether this call is one that fails.
+    fn concerns(self, call: Call) -> bool {
+        match self {
+            Self::Gone => true,
+            Self::ReadOnly => call != Call::Read,
+            Self::Full | Self::ShortWrite => {
+                matches!(call, Call::Write | Call::Longer | Call::Store(Change::Make | Change::Replace))
+            }
+            Self::Sync => matches!(call, Call::Sync | Call::Store(Change::Replace)),
+        }
+    }
+
+    fn error(self) -> io::Error {
+        match self {
+            Self::Full | Self::ShortWrite => io::ErrorKind::StorageFull.into(),
+            Self::Sync => io::Error::other("the sync failed"),
+            Self::ReadOnly => rustix::io::Errno::ROFS.into(),
+            Self::Gone => io::Error::other("the disk is gone"),
+        }
+    }
+}
+
+/// What is asked of the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    Read,
+    Write,
+    Longer,
+    Sync,
+    Store(Change),
 }
 
 /// Counts down to a fault. One for all files that a layer was put under.
@@ -58,14 +97,32 @@ impl Disk {
     }
 
     /// The layer to put under a store.
-    pub(super) fn layer(self: &Arc<Self>) -> Layer {
-        let disk = Arc::clone(self);
-        Arc::new(move |file| Box::new(Faulty { disk: Arc::clone(&disk), file }))
+    pub(super) fn layer(self: &Arc<Self>) -> Arc<dyn Layer> {
+        Arc::new(OnDisk(Arc::clone(self)))
     }
 
-    fn strikes(&self) -> bool {
+    fn call(&self, call: Call) -> io::Result<()> {
+        if !self.fault.concerns(call) {
+            return Ok(());
+        }
         let before = self.left.fetch_sub(1, Ordering::SeqCst);
-        before == 0 || (self.stays && before < 0)
+        if before == 0 || (self.stays && before < 0) { Err(self.fault.error()) } else { Ok(()) }
+    }
+}
+
+struct OnDisk(Arc<Disk>);
+
+impl Layer for OnDisk {
+    fn permit(&self, change: Change, path: &Path) -> io::Result<()> {
+        let permitted = self.0.call(Call::Store(change));
+        if permitted.is_err() && self.0.fault == Fault::ShortWrite {
+            fs::write(temporary_beside(path), "half a database")?;
+        }
+        permitted
+    }
+
+    fn over(&self, file: FileBackend) -> Box<dyn StorageBackend> {
+        Box::new(Faulty { disk: Arc::clone(&self.0), file })
     }
 }
 
@@ -75,51 +132,32 @@ struct Faulty {
     file: FileBackend,
 }
 
-impl Faulty {
-    fn fails(&self, faults: &[Fault]) -> bool {
-        faults.contains(&self.disk.fault) && self.disk.strikes()
-    }
-}
-
-fn full() -> io::Error {
-    io::ErrorKind::StorageFull.into()
-}
-
 impl StorageBackend for Faulty {
     fn len(&self) -> io::Result<u64> {
         self.file.len()
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        if self.fails(&[Fault::Gone]) {
-            return Err(io::Error::other("the disk is gone"));
-        }
+        self.disk.call(Call::Read)?;
         self.file.read(offset, out)
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        if self.fails(&[Fault::Full, Fault::ShortWrite, Fault::Gone]) {
-            return Err(full());
-        }
+        self.disk.call(Call::Longer)?;
         self.file.set_len(length)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        if self.fails(&[Fault::Sync, Fault::Gone]) {
-            return Err(io::Error::other("the sync failed"));
-        }
         // A real sync would add nothing that a test can see, and take most of its time.
-        Ok(())
+        self.disk.call(Call::Sync)
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        if self.fails(&[Fault::Full, Fault::ShortWrite, Fault::Gone]) {
-            if self.disk.fault == Fault::ShortWrite {
-                self.file.write(offset, &data[..data.len() / 2])?;
-            }
-            return Err(full());
+        let taken = self.disk.call(Call::Write);
+        if taken.is_err() && self.disk.fault == Fault::ShortWrite {
+            self.file.write(offset, &data[..data.len() / 2])?;
         }
-        self.file.write(offset, data)
+        taken.and_then(|()| self.file.write(offset, data))
     }
 
     fn close(&self) -> io::Result<()> {

@@ -26,6 +26,11 @@ impl Home {
         Self(tempfile::tempdir().unwrap())
     }
 
+    /// The same in memory, where there is such a place: for tests in which no real disk has a part.
+    fn without_a_disk() -> Self {
+        Self(tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap())
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
