@@ -11,7 +11,9 @@ use std::{
 
 use crate::{
     agent::{AgentLock, EndpointError, Holder, Pid},
-    protocol::{Answer, Failure, FailureCode, FrameError, Incoming, MAX_ANSWER, Outgoing, Request, decode_answer, encode_request},
+    protocol::{
+        Answer, Failure, FailureCode, FrameError, Incoming, MAX_ANSWER, Outgoing, Request, VERSION, decode_answer, encode_request, skew,
+    },
     store::LockError,
 };
 
@@ -23,22 +25,46 @@ use crate::{
 /// # Errors
 /// [`ClientError`] if there is an agent and it cannot be asked. That is never a reason to go on without it.
 pub fn ask(socket: &Path, request: &Request) -> Result<Option<Answer>, ClientError> {
-    let mut retries = RETRIES;
+    ask_as(socket, request, Without::GoesOn)
+}
+
+/// As [`ask`], for somebody who does not go on without an agent: one that was there a moment ago is waited for as well.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_insistently(socket: &Path, request: &Request) -> Result<Option<Answer>, ClientError> {
+    ask_as(socket, request, Without::Waits)
+}
+
+/// What a client does once there is no agent any more.
+#[derive(PartialEq, Eq)]
+enum Without {
+    GoesOn,
+    Waits,
+}
+
+fn ask_as(socket: &Path, request: &Request, without: Without) -> Result<Option<Answer>, ClientError> {
+    let (mut retries, mut was_there) = (RETRIES, false);
     loop {
-        let failed = match Client::connect(socket) {
+        let outcome = match Client::connect(socket) {
             Ok(mut client) => match client.ask(request) {
-                Err(ClientError::Gone) if is_repeatable(request) => ClientError::Gone,
+                Err(ClientError::Gone) if is_repeatable(request) => Err(ClientError::Gone),
+                // It stops, and says so.
+                Ok(Err(failure)) if failure.code == FailureCode::Agent && is_repeatable(request) => Ok(Some(Err(failure))),
+                Err(ClientError::Frame(FrameError::Version(theirs))) => return Err(ClientError::skew(socket, theirs)),
                 asked => return asked.map(Some),
             },
             Err(ClientError::Unreachable { .. }) => match AgentLock::holder(socket)? {
+                Holder::Nobody if without == Without::Waits && was_there => Ok(None),
                 Holder::Nobody => return Ok(None),
-                Holder::Agent(pid) => ClientError::Deaf { socket: socket.into(), pid: Pid(pid) },
+                Holder::Agent(pid) => Err(ClientError::Deaf { socket: socket.into(), pid: Pid(pid) }),
             },
             Err(error) => return Err(error),
         };
         if retries == 0 {
-            return Err(failed);
+            return outcome;
         }
+        was_there = true;
         retries -= 1;
         thread::sleep(RETRY_PAUSE);
     }
@@ -145,6 +171,14 @@ pub enum ClientError {
     /// The agent has the request and says nothing.
     #[error("the agent has not answered for {} seconds", ANSWER_LIMIT.as_secs())]
     Silent,
+    /// The agent speaks another version, and nothing that is understood here.
+    #[error("the agent{pid} speaks version {theirs} of the protocol, and this command version {VERSION}")]
+    Skew {
+        /// The agent's version.
+        theirs: u64,
+        /// The agent.
+        pid: Pid,
+    },
     /// The agent will not talk to this client.
     #[error("the agent refuses: {}", .0.message)]
     Refused(Box<Failure>),
@@ -171,6 +205,15 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    fn skew(socket: &Path, theirs: u64) -> Self {
+        let pid = match AgentLock::holder(socket) {
+            Ok(Holder::Agent(pid)) => pid,
+            // What it says of itself is only there to be typed.
+            Ok(Holder::Nobody) | Err(_) => None,
+        };
+        Self::Skew { theirs, pid: Pid(pid) }
+    }
+
     fn hint(&self) -> String {
         match self {
             Self::Unreachable { .. } => "start one: `flytoken agent`".into(),
@@ -178,7 +221,7 @@ impl ClientError {
             Self::Deaf { .. } | Self::Gone => "try again; if it stays so, start another agent: `flytoken agent`".into(),
             Self::Foreign { .. } => "set FLYTOKEN_SOCKET to a path in a directory of your own, or run this as that user".into(),
             Self::Silent => "see what it is busy with: `flytoken status`, or the agent's log".into(),
-            Self::Frame(FrameError::Version(_)) => "stop the agent and start the one of this version: `flytoken agent`".into(),
+            Self::Skew { theirs, pid: Pid(pid) } => skew::hint_of_client(*theirs, *pid),
             Self::Frame(_) => "see that FLYTOKEN_SOCKET names the socket of a flytoken agent".into(),
             Self::Refused(failure) => failure.hint.clone().unwrap_or_else(|| "see the agent's log".into()),
             Self::Endpoint(error) => error.hint(),

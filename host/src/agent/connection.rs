@@ -20,7 +20,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::Answers;
+use super::{ANSWER_GRACE, Answers};
 use crate::audit::Peer;
 use crate::protocol::{Answer, Failure, FailureCode, FrameError, Incoming, MAX_REQUEST, Outgoing, decode_request, encode_answer};
 
@@ -30,6 +30,7 @@ pub(super) async fn run(mut stream: UnixStream, client: Peer, core: impl Answers
     let mut connection = Connection::new(client, core);
     let stop = async move { while stopping.changed().await.is_ok() {} };
     tokio::pin!(stop);
+    let mut told_to_stop = None;
     loop {
         let took_all = connection.take_requests().await;
         if connection.send_at_once(&writer).is_err() || connection.is_over() {
@@ -41,6 +42,7 @@ pub(super) async fn run(mut stream: UnixStream, client: Peer, core: impl Answers
         }
         let deadline = connection.deadline();
         let reads = connection.reads();
+        let mut waited_enough = false;
         let Connection { incoming, outgoing, working, phase, .. } = &mut connection;
         let takes_answers = !working.is_empty() && outgoing.unsent().len() < OUTGOING_MARK;
         // In this order: what can be sent goes first, so that memory is freed before more is taken in.
@@ -53,17 +55,26 @@ pub(super) async fn run(mut stream: UnixStream, client: Peer, core: impl Answers
                 }
                 _ => break,
             },
-            Some(Ok((id, answer))) = working.join_next(), if takes_answers => connection.put(id, &answer),
+            Some(Ok((id, answer))) = working.join_next(), if takes_answers => connection.answer(id, &answer),
             read = reader.read(incoming.room()), if reads => match read {
                 Ok(0) => *phase = Phase::Finishing,
                 Ok(count) => incoming.received(count),
                 Err(_) => break,
             },
-            () = &mut stop, if *phase == Phase::Open => *phase = Phase::Finishing,
+            () = &mut stop, if told_to_stop.is_none() => {
+                told_to_stop = Some(Instant::now());
+                if *phase == Phase::Open {
+                    *phase = Phase::Finishing;
+                }
+            }
+            () = until(told_to_stop.map(|told| told + ANSWER_GRACE)), if *phase == Phase::Finishing => waited_enough = true,
             () = until(deadline) => {
                 tracing::debug!("hung up on a client that neither finished its request nor took its answers in time");
                 break;
             }
+        }
+        if waited_enough {
+            connection.give_up();
         }
     }
 }
@@ -75,6 +86,8 @@ struct Connection<C> {
     outgoing: Outgoing,
     /// The requests in flight that were not answered at once.
     working: JoinSet<(u64, Answer)>,
+    /// Their ids.
+    in_flight: Vec<u64>,
     phase: Phase,
     /// When the frame that has begun must be complete.
     receiving_until: Option<Instant>,
@@ -100,6 +113,7 @@ impl<C: Answers> Connection<C> {
             incoming: Incoming::new(MAX_REQUEST),
             outgoing: Outgoing::default(),
             working: JoinSet::new(),
+            in_flight: Vec::new(),
             phase: Phase::Open,
             receiving_until: None,
             sending_until: None,
@@ -125,6 +139,7 @@ impl<C: Answers> Connection<C> {
                     match poll_fn(|context| Poll::Ready(Pin::new(&mut work).poll(context))).await {
                         Poll::Ready((id, answer)) => self.put(id, &answer),
                         Poll::Pending => {
+                            self.in_flight.push(id);
                             self.working.spawn(work);
                         }
                     }
@@ -140,7 +155,7 @@ impl<C: Answers> Connection<C> {
             && self.outgoing.unsent().len() < OUTGOING_MARK
             && let Some(Ok((id, answer))) = self.working.try_join_next()
         {
-            self.put(id, &answer);
+            self.answer(id, &answer);
         }
         self.incoming.shrink();
         took_all
@@ -166,10 +181,30 @@ impl<C: Answers> Connection<C> {
         encode_answer(&mut self.outgoing, id, answer);
     }
 
+    /// The answer to a request that was in flight.
+    fn answer(&mut self, id: u64, answer: &Answer) {
+        if let Some(at) = self.in_flight.iter().position(|other| *other == id) {
+            self.in_flight.swap_remove(at);
+        }
+        self.put(id, answer);
+    }
+
+    /// Says of everything in flight that the agent stops: who waits is told so rather than hung up on.
+    fn give_up(&mut self) {
+        for id in std::mem::take(&mut self.in_flight) {
+            self.put(id, &Err(stopping()));
+        }
+        self.end();
+    }
+
     /// Says what is wrong with the connection, as the last thing said on it.
     fn close(&mut self, failure: Failure) {
         tracing::debug!(reason = failure.message, "hung up on a client");
         self.put(0, &Err(failure));
+        self.end();
+    }
+
+    fn end(&mut self) {
         self.phase = Phase::Closing;
         // Their answers would come after the last frame. What they ask for goes on in the core.
         self.working.abort_all();
@@ -218,6 +253,15 @@ fn arm(deadline: &mut Option<Instant>, wanted: bool, limit: Duration) {
 
 fn too_long(error: &FrameError) -> Failure {
     Failure { code: FailureCode::Usage, message: format!("the client announced {error}"), hint: None, steps: Vec::new() }
+}
+
+fn stopping() -> Failure {
+    Failure {
+        code: FailureCode::Agent,
+        message: "the agent was told to stop, and no source had answered by then".into(),
+        hint: Some("try again; without an agent the command does it by itself, and `flytoken agent` starts another".into()),
+        steps: Vec::new(),
+    }
 }
 
 fn defect() -> Failure {

@@ -121,6 +121,9 @@ pub const MAX_CONNECTIONS: usize = 1024;
 /// How long requests in flight may take once the agent is told to stop, so that it is gone within two seconds.
 pub const GRACE: Duration = Duration::from_millis(1750);
 
+/// How much of that sources have: what has no answer by then is told why, and the rest is for clients to read it.
+const ANSWER_GRACE: Duration = Duration::from_millis(1500);
+
 /// The pause after a failed accept: without one the agent would spin for as long as it fails.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 

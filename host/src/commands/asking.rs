@@ -45,6 +45,7 @@ impl Context {
         }
         let socket = self.paths.socket().map_err(|error| failure(FailureCode::Misconfigured, error.to_string(), SHORTER))?;
         let answer = match socket {
+            Some(socket) if self.global.agent == AgentUse::Require => client::ask_insistently(socket, request)?,
             Some(socket) => client::ask(socket, request)?,
             None => None,
         };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, FailureCode, Outgoing, Reply, Request};
+use super::{Failure, FailureCode, Outgoing, Reply, Request, skew};
 use crate::plain;
 
 /// The version of the protocol that this build speaks.
@@ -50,7 +50,8 @@ pub fn decode_request(body: &[u8]) -> Result<(u64, Request), (u64, Box<Failure>)
             Ok(Header { id: 0, .. }) => (0, Box::new(usage("a request's id starts at 1".into()))),
             Ok(Header { id, .. }) => {
                 let cause = understood.err().map(|cause| cause.to_string()).unwrap_or_default();
-                (id, Box::new(usage(format!("the request cannot be understood: {}", plain::line(&cause)))))
+                let failure = usage(format!("the request cannot be understood: {}", plain::line(&cause)));
+                (id, Box::new(Failure { hint: Some(skew::newer_client()), ..failure }))
             }
             Err(_) => (0, Box::new(usage("the bytes received are no request of the flytoken protocol".into()))),
         }),
@@ -65,6 +66,8 @@ pub fn decode_answer(body: &[u8]) -> Result<(u64, Answer), FrameError> {
     match read::<AnswerIn>(body) {
         Ok(AnswerIn { v: VERSION, id, reply: Some(reply), failure: None }) => Ok((id, Ok(reply))),
         Ok(AnswerIn { v: VERSION, id, reply: None, failure: Some(failure) }) => Ok((id, Err(failure))),
+        // Of every version: what is wrong with the connection, most likely the version.
+        Ok(AnswerIn { id: 0, reply: None, failure: Some(failure), .. }) => Ok((0, Err(failure))),
         _ => match read::<Header>(body) {
             Ok(Header { v, .. }) if v != VERSION => Err(FrameError::Version(v)),
             _ => Err(FrameError::Garbage),
@@ -141,8 +144,7 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, rmp_serde::decode::
 }
 
 fn wrong_version(theirs: u64) -> Failure {
-    let mend = if theirs < VERSION { "upgrade the client" } else { "stop the agent and start the newer one: `flytoken agent`" };
-    Failure { hint: Some(mend.into()), ..failure(FailureCode::Agent, FrameError::Version(theirs).to_string()) }
+    Failure { hint: Some(skew::hint_of_agent(theirs)), ..failure(FailureCode::Agent, FrameError::Version(theirs).to_string()) }
 }
 
 fn usage(message: String) -> Failure {

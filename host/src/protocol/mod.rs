@@ -20,7 +20,9 @@
 //!   answers, and answers come in any order. The agent works on at most 128 requests of one connection at a time and reads no further
 //!   meanwhile, so a client must read answers while it sends.
 //! - A failure with `id` 0 is about the connection: bytes that are no request, a frame that is too long, a version that the agent does
-//!   not speak, too many connections. It is the last frame before the agent closes.
+//!   not speak, too many connections. It is the last frame before the agent closes, and has this form in every version, so that two
+//!   versions that meet can say what mends it.
+//! - A failure with the code `agent` comes from an agent that is about to stop: whoever asks again within two seconds may meet the next one.
 //!
 //! A frame has to be complete within 10 seconds of its first byte; between frames a connection may be idle for as long as it likes. A client that does
 //! not take its answers for 30 seconds is hung up on.
@@ -48,6 +50,7 @@
 mod buffer;
 mod frame;
 mod message;
+pub mod skew;
 
 pub use buffer::{Incoming, Outgoing};
 pub use frame::{Answer, FrameError, MAX_ANSWER, MAX_REQUEST, VERSION, decode_answer, decode_request, encode_answer, encode_request};
