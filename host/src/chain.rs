@@ -6,6 +6,7 @@ use tokio::{
     task::spawn_blocking,
     time::{Instant, timeout},
 };
+use tracing::Instrument as _;
 
 use crate::{
     acquire::{Acquisition, Purpose, unique_name},
@@ -20,6 +21,7 @@ use crate::{
     kind::Kind,
     lease::{Lease, Provenance},
     login::LoginState,
+    observe,
     owner::{Intent, Run},
     protocol::{Failure, FailureCode, StepOutcome, StepReport},
     records::Record,
@@ -32,6 +34,7 @@ use crate::{
 
 /// Asks each step in turn until one has a lease that holds, and files how it went.
 pub async fn run(resolver: &Arc<Resolver>, key: &Key, intent: Intent) -> Run {
+    let (span, since) = (observe::run(key, intent), Instant::now());
     let live = resolver.live.load_full();
     let login = resolver.login.state();
     let rule = live.config.rule_for(&key.app);
@@ -40,8 +43,10 @@ pub async fn run(resolver: &Arc<Resolver>, key: &Key, intent: Intent) -> Run {
     let mut found = None;
     for step in &rule.chain.steps {
         let asked = Asked { resolver, live: &live, login: &login, rule: &rule, ids, key, intent };
-        let (said, took) = asked.ask(step).await;
+        let step_span = observe::step(key, step.source.as_str());
+        let (said, took) = asked.ask(step).instrument(step_span.clone()).await;
         let mut report = said.report(step, took);
+        observe::stepped(&step_span, &report);
         match said {
             Said::Lease { lease, remembered, .. } => {
                 steps.push(report);
@@ -63,14 +68,15 @@ pub async fn run(resolver: &Arc<Resolver>, key: &Key, intent: Intent) -> Run {
     }
     let generation = login.generation.map(|generation| generation.to_string());
     let account = Account { at: resolver.clock.now(), renewal: intent.is_renewal(), generation, steps: steps.clone() };
-    resolver.explanations.file(key, account);
-    match found {
-        Some((lease, remembered)) => {
-            let cached = resolver.cached(&live, &key.app, lease, login.revision());
-            Run { result: Ok(Arc::new(cached)), remembered }
-        }
-        None => Run { result: Err(failure(key, steps)), remembered: false },
-    }
+    let failed_before = resolver.explanations.file(key, account).is_some_and(|before| before.error().is_some());
+    let Some((lease, remembered)) = found else {
+        let failure = failure(key, steps);
+        observe::ran(&span, key, since, &failure.steps, Err(&failure), failed_before);
+        return Run { result: Err(failure), remembered: false };
+    };
+    observe::ran(&span, key, since, &steps, Ok(()), failed_before);
+    let cached = resolver.cached(&live, &key.app, lease, login.revision());
+    Run { result: Ok(Arc::new(cached)), remembered }
 }
 
 /// What one step is asked under.

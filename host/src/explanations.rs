@@ -45,10 +45,11 @@ struct Accounts {
 }
 
 impl Explanations {
-    /// Files an account in place of the one before.
-    pub fn file(&self, key: &Key, account: Account) {
+    /// Files an account in place of the one before, which it returns.
+    pub fn file(&self, key: &Key, account: Account) -> Option<Arc<Account>> {
         let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if accounts.last.insert(key.clone(), Arc::new(account)).is_none() {
+        let before = accounts.last.insert(key.clone(), Arc::new(account));
+        if before.is_none() {
             accounts.order.push_back(key.clone());
             if accounts.order.len() > MOST_ACCOUNTS
                 && let Some(oldest) = accounts.order.pop_front()
@@ -56,6 +57,16 @@ impl Explanations {
                 accounts.last.remove(&oldest);
             }
         }
+        before
+    }
+
+    /// What failed when it was resolved last, and why, the newest first.
+    pub fn failed(&self) -> Vec<(Key, Arc<Account>, String)> {
+        let accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = accounts.last.iter().filter_map(|(key, account)| Some((key.clone(), Arc::clone(account), account.error()?)));
+        let mut failed: Vec<_> = failed.collect();
+        failed.sort_by(|(a, of_a, _), (b, of_b, _)| of_b.at.cmp(&of_a.at).then_with(|| a.cmp(b)));
+        failed
     }
 
     /// The last account, unless it was pushed out by newer ones.

@@ -32,6 +32,7 @@ pub mod keep;
 pub mod login;
 pub mod login_memory;
 pub mod mints;
+pub mod observe;
 pub mod records;
 pub mod replaced;
 pub mod revocation;

@@ -17,8 +17,11 @@ use tokio::{
     time::Instant,
 };
 
+use tracing::Span;
+
 use crate::{
     cache::{Cache, Cached, Key},
+    observe::Acquirer,
     protocol::{Failure, FailureCode, LeaseState},
     system::Clock,
 };
@@ -91,7 +94,8 @@ pub struct Owners<U> {
 }
 
 enum Message {
-    Ask(Need, oneshot::Sender<Answer>),
+    /// With the span of the request, which is told who acquires the lease for it.
+    Ask(Need, oneshot::Sender<Answer>, Span),
     /// A newer lease is wanted, and nobody waits for it.
     Renew(u64),
     /// What failed may work now.
@@ -114,7 +118,7 @@ impl<U: Upstream> Owners<U> {
         // An owner that dies drops its waiters; the next one is asked, once.
         for _ in 0..2 {
             let (reply, answer) = oneshot::channel();
-            self.send(key, Message::Ask(need, reply));
+            self.send(key, Message::Ask(need, reply, Span::current()));
             if let Ok(answer) = answer.await {
                 return answer;
             }
@@ -239,7 +243,7 @@ impl<U: Upstream> Owner<U> {
                 Some(run) = self.flight.join_next() => self.settle(run),
                 Some(Ok(unserved)) = self.superseded.join_next() => {
                     for (need, reply) in unserved {
-                        self.hear(Message::Ask(need, reply));
+                        self.hear(Message::Ask(need, reply, Span::none()));
                     }
                 }
                 () = tokio::time::sleep(IDLE) => if self.retire() { return },
@@ -258,11 +262,13 @@ impl<U: Upstream> Owner<U> {
                     self.start();
                 }
             }
-            Message::Ask(need, reply) => {
+            Message::Ask(need, reply, span) => {
                 if let Some(answer) = self.answer_at_once(need) {
+                    Acquirer::note(&span, if answer.is_ok() { Acquirer::Cache } else { Acquirer::Coalesced });
                     // The asker may have left.
                     let _ = reply.send(answer);
                 } else {
+                    Acquirer::note(&span, if self.flight.is_empty() { Acquirer::Owner } else { Acquirer::Coalesced });
                     self.waiters.push((need, reply));
                     self.start();
                 }

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     agent::{Endpoint, harden, serve, stop_signal},
+    cli::LogForm,
     core::Mode,
     protocol::{Failure, FailureCode},
 };
@@ -48,7 +49,11 @@ async fn answer(
         started = runtime.spawn(local::start(context, Mode::Agent)) => started.map_err(|_| unexpected_end())??,
         () = &mut stop => return Ok(()),
     };
-    context.output.say(&format!("flytoken agent: listening on {}", endpoint.socket().display()));
+    match context.global.log {
+        LogForm::Text => context.output.say(&format!("flytoken agent: listening on {}", endpoint.socket().display())),
+        // Who reads the log by a program gets no line in between that is none of it.
+        LogForm::Json => tracing::info!(socket = %endpoint.socket().display(), "listening"),
+    }
     serve(listener, Served { core: core.clone(), runtime: runtime.clone() }, stop).await;
     // What still has to be kept runs on the core's own threads.
     let _ = runtime.spawn(core.shutdown()).await;

@@ -5,7 +5,7 @@ use crate::{
     cli,
     output::{Moments, Paint, Table, json},
     plain,
-    protocol::{Failure, Reply, Request, Status},
+    protocol::{Failure, Reply, Request, Status, Trouble, TroubleKind},
 };
 
 pub(super) fn run(status: &cli::Status, context: &Context) -> Result<(), Failure> {
@@ -25,7 +25,7 @@ fn text(status: &Status, paint: Paint, moments: &Moments) -> String {
     if !status.sources.is_empty() {
         add(sources(status, paint));
     }
-    if !status.apps.is_empty() {
+    if !status.apps.is_empty() || !status.unserved.is_empty() {
         add(apps(status, paint, moments));
     }
     if !status.resting.is_empty() {
@@ -112,13 +112,39 @@ fn apps(status: &Status, paint: Paint, moments: &Moments) -> Table {
             lease.app.to_string(),
             lease.kind.to_string(),
             plain::line(&lease.source),
-            paint.state(app.state),
+            state(paint.state(app.state), app.trouble.as_ref(), paint, moments),
             moments.until(lease.expiry),
             lease.fingerprint.to_string(),
             app.last_error.as_deref().map(plain::line).unwrap_or_default(),
         ]);
     }
+    for without in &status.unserved {
+        let nothing = || paint.faint("-");
+        table.row([
+            without.app.to_string(),
+            without.kind.to_string(),
+            nothing(),
+            state(paint.bad("no token"), without.trouble.as_ref(), paint, moments),
+            format!("failed {}", moments.distance(without.failed)),
+            nothing(),
+            plain::line(&without.last_error),
+        ]);
+    }
     table
+}
+
+/// Where a lease is in its life, or that there is none, and what keeps a source from being asked for a newer one.
+fn state(state: String, trouble: Option<&Trouble>, paint: Paint, moments: &Moments) -> String {
+    let Some(Trouble { what, source, until }) = trouble else { return state };
+    let until = until.map_or_else(|| "until it changes".into(), |until| format!("until {}", moments.both(until)));
+    let source = plain::line(source);
+    let words = match what {
+        TroubleKind::BackedOff => format!("{source} backed off {until}"),
+        TroubleKind::NeedsHuman => format!("{source} needs a person"),
+        TroubleKind::Misconfigured => format!("{source} misconfigured, not asked {until}"),
+        TroubleKind::BreakerOpen => format!("{source} breaker open {until}"),
+    };
+    format!("{state}, {}", paint.fair(words))
 }
 
 fn resting(status: &Status, paint: Paint, moments: &Moments) -> Table {
@@ -146,7 +172,10 @@ mod tests {
         app::AppName,
         kind::Kind,
         lease::Expiry,
-        protocol::{AppStatus, ConfigStatus, LeaseFacts, LeaseState, LoginStatus, RestStatus, SourceStatus, StepOutcome, StorageStatus},
+        protocol::{
+            AppStatus, ConfigStatus, LeaseFacts, LeaseState, LoginStatus, RestStatus, SourceStatus, StepOutcome, StorageStatus,
+            UnservedStatus,
+        },
         time::Timestamp,
     };
 
@@ -182,6 +211,18 @@ mod tests {
                 },
                 state: LeaseState::Fresh,
                 last_error: None,
+                trouble: Some(Trouble {
+                    what: TroubleKind::BackedOff,
+                    source: "cli".into(),
+                    until: Some(now.after(Duration::from_secs(9))),
+                }),
+            }],
+            unserved: vec![UnservedStatus {
+                app: AppName::parse("api").unwrap(),
+                kind: Kind::Readonly,
+                trouble: Some(Trouble { what: TroubleKind::Misconfigured, source: "cli".into(), until: None }),
+                last_error: "cli: no".into(),
+                failed: now.before(Duration::from_secs(5)),
             }],
             resting: vec![RestStatus {
                 source: "cli".into(),
@@ -208,8 +249,9 @@ chain    storage, cli
 SOURCE  COMPONENT    CALLS  FAILURES  STATE
 cli     builtin:cli  3      0         loaded
 
-APP  KIND    SOURCE  STATE  VALID                    FINGERPRINT       LAST ERROR
-web  deploy  cli     fresh  until 23:03 (in 50 min)  0123456789abcdef
+APP  KIND      SOURCE  STATE                                                    VALID                    FINGERPRINT       LAST ERROR
+web  deploy    cli     fresh, cli backed off until 22:13 (in 9 s)               until 23:03 (in 50 min)  0123456789abcdef
+api  readonly  -       no token, cli misconfigured, not asked until it changes  failed 5 s ago           -                 cli: no
 
 NOT ASKED  APP  KIND      UNTIL            WHAT IT SAID
 cli        api  readonly  22:13 (in 30 s)  unavailable: `fly` failed
@@ -232,6 +274,11 @@ cli        api  readonly  22:13 (in 30 s)  unavailable: `fly` failed
             "apps": [{
                 "app": "web", "kind": "deploy", "source": "cli", "expires_at": 1_700_003_000, "obtained_at": 1_700_000_000,
                 "fingerprint": "0123456789abcdef", "state": "fresh", "last_error": null,
+                "trouble": { "what": "backed-off", "source": "cli", "until": 1_700_000_009 },
+            }],
+            "unserved": [{
+                "app": "api", "kind": "readonly", "trouble": { "what": "misconfigured", "source": "cli", "until": null },
+                "last_error": "cli: no", "failed_at": 1_699_999_995,
             }],
             "resting": [{
                 "source": "cli", "app": "api", "kind": "readonly", "outcome": "unavailable", "text": "`fly` failed", "until": 1_700_000_030,

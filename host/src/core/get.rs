@@ -3,12 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
+use tracing::Span;
 
 use super::{Core, deliver::whole};
 use crate::{
     app::AppName,
     cache::{Cached, Key},
     kind::Kind,
+    observe::Acquirer,
     owner::{Answer, Need},
     protocol::{Failure, FailureCode, LeaseState, Reply, Wish},
 };
@@ -30,9 +32,17 @@ impl Core {
 
     /// The lease that answers now.
     pub(super) async fn lease(&self, key: &Key, valid_for: Option<Duration>) -> Result<Arc<Cached>, Failure> {
-        let mut cached = match self.find(key) {
-            Some(cached) if self.state(&cached) != LeaseState::Expired => cached,
-            _ => self.ask(key, Need::Any).await?,
+        let found = self.find(key).filter(|cached| self.state(cached) != LeaseState::Expired);
+        if let Some(cached) = &found
+            && self.state(cached) != LeaseState::Ending
+            && valid_for.is_none_or(|valid_for| self.lasts(cached, valid_for))
+        {
+            // Otherwise the owner says who acquired it.
+            Acquirer::note(&Span::current(), Acquirer::Cache);
+        }
+        let mut cached = match found {
+            Some(cached) => cached,
+            None => self.ask(key, Need::Any).await?,
         };
         match self.state(&cached) {
             LeaseState::Fresh => {}

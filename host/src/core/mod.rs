@@ -20,6 +20,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use tokio::{sync::Notify, task::JoinSet};
+use tracing::Instrument as _;
 
 pub use self::{
     get::PATIENCE,
@@ -28,6 +29,7 @@ pub use self::{
 use crate::{
     cache::Key,
     causes::with_causes,
+    observe::Asked,
     owner::Owners,
     protocol::{Failure, FailureCode, Reply, Request},
     replaced,
@@ -89,10 +91,16 @@ struct ConfigurationFacts {
 impl Core {
     /// The answer to a request that needs nobody but the cache: a token with a fresh lease. Neither waits nor needs a runtime.
     pub fn at_once(&self, request: &Request) -> Option<Reply> {
-        match request {
-            Request::Get { app, kind, wish } if wish.is_nothing() => self.cached(&Key { app: app.clone(), kind: *kind }),
-            _ => None,
+        let Request::Get { app, kind, wish } = request else { return None };
+        if !wish.is_nothing() {
+            return None;
         }
+        let asked = Asked::observe(request);
+        let reply = self.cached(&Key { app: app.clone(), kind: *kind })?;
+        if let Some(asked) = asked {
+            asked.answered_from_cache(&reply);
+        }
+        Some(reply)
     }
 
     /// Answers one request.
@@ -100,6 +108,13 @@ impl Core {
     /// # Errors
     /// A [`Failure`] with its exit code, what happened, a hint, and every step's own reason where the chain ran.
     pub async fn answer(&self, request: Request) -> Result<Reply, Failure> {
+        let Some(asked) = Asked::observe(&request) else { return self.respond(request).await };
+        let answer = self.respond(request).instrument(asked.span()).await;
+        asked.answered(answer.as_ref());
+        answer
+    }
+
+    async fn respond(&self, request: Request) -> Result<Reply, Failure> {
         match request {
             Request::Get { app, kind, wish } => self.get(Key { app, kind }, wish).await,
             Request::Refresh { app, kind } => self.refresh(app, kind).await,

@@ -10,7 +10,7 @@ use crate::{
     app::AppName,
     kind::Kind,
     lease::Expiry,
-    protocol::{self, FailureCode, LeaseFacts, LeaseState, RevokeOutcome, StepOutcome},
+    protocol::{self, FailureCode, LeaseFacts, LeaseState, RevokeOutcome, StepOutcome, TroubleKind},
     time::Timestamp,
     token::Fingerprint,
 };
@@ -160,8 +160,42 @@ pub struct Status<'a> {
     pub sources: Vec<Source<'a>>,
     /// Every cached lease.
     pub apps: Vec<App<'a>>,
+    /// Apps and kinds that have no lease, because something failed when they were resolved last.
+    pub unserved: Vec<Unserved<'a>>,
     /// Sources that are not asked for an app and kind for a while.
     pub resting: Vec<Rest<'a>>,
+}
+
+/// An app and kind without a lease.
+#[derive(Debug, Serialize)]
+pub struct Unserved<'a> {
+    /// The app.
+    pub app: &'a AppName,
+    /// The kind.
+    pub kind: Kind,
+    /// What keeps a source from being asked right now.
+    pub trouble: Option<Trouble<'a>>,
+    /// Why there is none.
+    pub last_error: &'a str,
+    /// When that was.
+    pub failed_at: u64,
+}
+
+/// What keeps a source from being asked.
+#[derive(Debug, Serialize)]
+pub struct Trouble<'a> {
+    /// `backed-off`, `needs-human`, `misconfigured` or `breaker-open`.
+    pub what: TroubleKind,
+    /// The source.
+    pub source: &'a str,
+    /// When it is asked again; null if not before its settings, component or program change.
+    pub until: Option<u64>,
+}
+
+impl<'a> From<&'a protocol::Trouble> for Trouble<'a> {
+    fn from(trouble: &'a protocol::Trouble) -> Self {
+        Self { what: trouble.what, source: &trouble.source, until: trouble.until.map(Timestamp::seconds) }
+    }
 }
 
 /// That a source is not asked for an app and kind for a while.
@@ -263,6 +297,8 @@ pub struct App<'a> {
     pub state: LeaseState,
     /// The last failure since it was obtained.
     pub last_error: Option<&'a str>,
+    /// What keeps a source from being asked for a newer one.
+    pub trouble: Option<Trouble<'a>>,
 }
 
 /// `minted --json`.
@@ -409,7 +445,8 @@ impl<'a> From<&'a protocol::Status> for Status<'a> {
             text: &rest.text,
             until: rest.until.map(Timestamp::seconds),
         };
-        let protocol::Status { version, pid, agent, started, storage, login, config, chain, strict, sources, apps, resting } = status;
+        let protocol::Status { version, pid, agent, started, storage, login, config, chain, strict, sources, apps, unserved, resting } =
+            status;
         let source = |source: &'a protocol::SourceStatus| Source {
             name: &source.name,
             component: &source.component,
@@ -419,8 +456,19 @@ impl<'a> From<&'a protocol::Status> for Status<'a> {
             problem: source.problem.as_deref(),
             open_until: source.open_until.map(Timestamp::seconds),
         };
-        let app =
-            |app: &'a protocol::AppStatus| App { lease: (&app.lease).into(), state: app.state, last_error: app.last_error.as_deref() };
+        let app = |app: &'a protocol::AppStatus| App {
+            lease: (&app.lease).into(),
+            state: app.state,
+            last_error: app.last_error.as_deref(),
+            trouble: app.trouble.as_ref().map(Into::into),
+        };
+        let without = |without: &'a protocol::UnservedStatus| Unserved {
+            app: &without.app,
+            kind: without.kind,
+            trouble: without.trouble.as_ref().map(Into::into),
+            last_error: &without.last_error,
+            failed_at: without.failed.seconds(),
+        };
         Self {
             version,
             agent: agent.then(|| Agent { pid: *pid, started_at: started.seconds() }),
@@ -440,6 +488,7 @@ impl<'a> From<&'a protocol::Status> for Status<'a> {
             chain: Chain { sources: chain, strict: *strict },
             sources: sources.iter().map(source).collect(),
             apps: apps.iter().map(app).collect(),
+            unserved: unserved.iter().map(without).collect(),
             resting: resting.iter().map(rest).collect(),
         }
     }

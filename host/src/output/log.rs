@@ -16,7 +16,8 @@ pub fn init_log(form: LogForm, least: Level, colours: bool) {
     let layer = fmt::layer().with_writer(io::stderr).log_internal_errors(false);
     let layer = match form {
         LogForm::Text => layer.with_ansi(colours).with_target(false).boxed(),
-        LogForm::Json => layer.json().flatten_event(true).boxed(),
+        // What a span says is in `span`; none here has another around it that says more.
+        LogForm::Json => layer.json().flatten_event(true).with_span_list(false).boxed(),
     };
     // A second call, as tests make it, changes nothing.
     let _ = Registry::default().with(layer.with_filter(filter)).try_init();

@@ -94,6 +94,23 @@ pub enum Request {
     VerifyAudit,
 }
 
+impl Request {
+    /// Its name on the wire, and which app and kind it is about, if it is about one.
+    pub fn subject(&self) -> (&'static str, Option<&AppName>, Option<Kind>) {
+        match self {
+            Self::Get { app, kind, .. } => ("get", Some(app), Some(*kind)),
+            Self::Set { app, .. } => ("set", Some(app), None),
+            Self::Unset { app } => ("unset", Some(app), None),
+            Self::Refresh { app, kind } => ("refresh", Some(app), *kind),
+            Self::Invalidate { app, kind, .. } => ("invalidate", Some(app), *kind),
+            Self::InvalidateToken { app, kind, .. } => ("invalidate-token", Some(app), *kind),
+            Self::Explain { app, kind, .. } => ("explain", Some(app), Some(*kind)),
+            Self::Status => ("status", None, None),
+            Self::Minted => ("minted", None, None),
+        }
+    }
+}
+
 /// How a client wants the token that it is handed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -261,6 +278,22 @@ pub enum FailureCode {
     TryAgain = 8,
 }
 
+impl FailureCode {
+    /// Its name, as it is on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Internal => "internal",
+            Self::Usage => "usage",
+            Self::NoToken => "no-token",
+            Self::Denied => "denied",
+            Self::Agent => "agent",
+            Self::NeedsHuman => "needs-human",
+            Self::Misconfigured => "misconfigured",
+            Self::TryAgain => "try-again",
+        }
+    }
+}
+
 /// What one step of the chain said.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -293,6 +326,20 @@ pub enum StepOutcome {
     Misconfigured,
     /// It was not asked, and the text says why.
     Skipped,
+}
+
+impl StepOutcome {
+    /// Its name, as it is on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lease => "lease",
+            Self::Absent => "absent",
+            Self::Unavailable => "unavailable",
+            Self::NeedsHuman => "needs-human",
+            Self::Misconfigured => "misconfigured",
+            Self::Skipped => "skipped",
+        }
+    }
 }
 
 /// How one resolution went.
@@ -401,9 +448,54 @@ pub struct Status {
     pub sources: Vec<SourceStatus>,
     /// Every cached lease.
     pub apps: Vec<AppStatus>,
+    /// Apps and kinds that have no lease, because something failed when they were resolved last: the newest failures.
+    #[serde(default)]
+    pub unserved: Vec<UnservedStatus>,
     /// Sources that are not asked for an app and kind for a while.
     #[serde(default)]
     pub resting: Vec<RestStatus>,
+}
+
+/// An app and kind without a lease.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct UnservedStatus {
+    /// The app.
+    pub app: AppName,
+    /// The kind.
+    pub kind: Kind,
+    /// What keeps a source from being asked right now, if anything does.
+    pub trouble: Option<Trouble>,
+    /// Why there is none.
+    pub last_error: String,
+    /// When that was.
+    pub failed: Timestamp,
+}
+
+/// What keeps a source from being asked for an app and kind.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Trouble {
+    /// What it is.
+    pub what: TroubleKind,
+    /// The source.
+    pub source: String,
+    /// When it is asked again; none if not before its settings, component or program change.
+    pub until: Option<Timestamp>,
+}
+
+/// Why a source is not asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TroubleKind {
+    /// It was unavailable, and backs off.
+    BackedOff,
+    /// A person has to act.
+    NeedsHuman,
+    /// Its settings, grants or answers are wrong.
+    Misconfigured,
+    /// It broke several times in a row, whatever the app.
+    BreakerOpen,
 }
 
 /// That a source is not asked for an app and kind for a while.
@@ -494,6 +586,9 @@ pub struct AppStatus {
     pub state: LeaseState,
     /// The last failure since it was obtained.
     pub last_error: Option<String>,
+    /// What keeps a source from being asked for a newer one, if anything does.
+    #[serde(default)]
+    pub trouble: Option<Trouble>,
 }
 
 /// Where in its life a cached lease is.
