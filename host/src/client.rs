@@ -37,7 +37,7 @@ pub fn ask_insistently(socket: &Path, request: &Request) -> Result<Option<Answer
 }
 
 /// What a client does once there is no agent any more.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Without {
     GoesOn,
     Waits,

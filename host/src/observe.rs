@@ -134,3 +134,16 @@ pub fn stepped(span: &Span, report: &StepReport) {
 fn micros(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{app::AppName, kind::Kind, protocol::Wish};
+
+    #[test]
+    fn where_nobody_listens_a_request_is_observed_without_an_allocation() {
+        let get = Request::Get { app: AppName::parse("web").unwrap(), kind: Kind::Readonly, wish: Wish::default() };
+        let used = allocation_counter::measure(|| assert!(Asked::observe(&get).is_none()));
+        assert_eq!(used.count_total, 0);
+    }
+}
