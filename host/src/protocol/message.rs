@@ -107,6 +107,8 @@ impl Request {
             Self::Explain { app, kind, .. } => ("explain", Some(app), Some(*kind)),
             Self::Status => ("status", None, None),
             Self::Minted => ("minted", None, None),
+            Self::Revoke { .. } => ("revoke", None, None),
+            Self::VerifyAudit => ("verify-audit", None, None),
         }
     }
 }
