@@ -31,6 +31,11 @@ pub trait Answers: Clone + Send + Sync + 'static {
     /// The answer to one request of `client`. Should be ready at its first poll where nobody has to be asked: the connection then writes it at
     /// once, without a task of its own.
     fn answer(&self, client: &Peer, request: Request) -> impl Future<Output = Answer> + Send + 'static;
+
+    /// Is told how many connections are open, each time that changes.
+    fn connected(&self, open: usize) {
+        let _ = open;
+    }
 }
 
 /// Answers every client of `listener` until `shutdown` completes; then requests in flight get a last [`GRACE`].
@@ -46,11 +51,15 @@ pub async fn serve(listener: UnixListener, core: impl Answers, shutdown: impl Fu
         tokio::select! {
             biased;
             () = &mut shutdown => break,
-            Some(ended) = connections.join_next(), if !connections.is_empty() => note_panic(ended),
+            Some(ended) = connections.join_next(), if !connections.is_empty() => {
+                note_panic(ended);
+                core.connected(connections.len());
+            }
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     if let Some((stream, client)) = admitted(stream, connections.len()) {
                         connections.spawn(connection::run(stream, client, core.clone(), stopping.clone()));
+                        core.connected(connections.len());
                     }
                 }
                 Err(cause) => {

@@ -97,6 +97,11 @@ impl Commands {
         marked.finalize().into()
     }
 
+    /// How many supervisor processes there are, running something or warm.
+    pub fn supervisors(&self) -> usize {
+        self.pool.alive()
+    }
+
     /// Waits until fewer than 4 permits are out, first come, first served.
     #[expect(clippy::missing_panics_doc, reason = "nothing closes the semaphore")]
     pub async fn permit(&self) -> Permit {

@@ -44,6 +44,11 @@ impl Pool {
         Arc::new(Self { program, idle: Mutex::default(), alive: watch::Sender::new(0) })
     }
 
+    /// How many supervisor processes there are.
+    pub(super) fn alive(&self) -> usize {
+        *self.alive.borrow()
+    }
+
     /// A supervisor that waits for a request: the one that was busy last, or a new one.
     pub(super) fn take(self: &Arc<Self>) -> io::Result<Supervisor> {
         loop {

@@ -54,7 +54,7 @@ async fn answer(
         // Who reads the log by a program gets no line in between that is none of it.
         LogForm::Json => tracing::info!(socket = %endpoint.socket().display(), "listening"),
     }
-    serve(listener, Served { core: core.clone(), runtime: runtime.clone() }, stop).await;
+    serve(listener, Served::new(core.clone(), runtime.clone()), stop).await;
     // What still has to be kept runs on the core's own threads.
     let _ = runtime.spawn(core.shutdown()).await;
     Ok(())

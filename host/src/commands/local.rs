@@ -1,9 +1,17 @@
 //! A core in this process: for one request of a command without an agent, or for the agent itself.
 
-use std::{future::Future, io, sync::Arc};
+use std::{
+    future::Future,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use tokio::{
     runtime::{Builder, Handle, Runtime},
+    task::yield_now,
     time::{Instant, timeout_at},
 };
 use tracing::Level;
@@ -14,7 +22,7 @@ use crate::{
     audit::Peer,
     core::{Core, Mode, PATIENCE, Setup},
     output::init_log,
-    protocol::{Answer, Failure, FailureCode, Reply, Request},
+    protocol::{Answer, Failure, FailureCode, Reply, Request, Status},
 };
 
 /// A core with a runtime of its own.
@@ -62,22 +70,52 @@ impl Local {
 /// up no cached answer.
 #[derive(Clone)]
 pub(super) struct Served {
-    pub(super) core: Core,
-    pub(super) runtime: Handle,
+    core: Core,
+    runtime: Handle,
+    /// Connections that are open.
+    open: Arc<AtomicUsize>,
+}
+
+impl Served {
+    /// No connection yet.
+    pub(super) fn new(core: Core, runtime: Handle) -> Self {
+        Self { core, runtime, open: Arc::default() }
+    }
+
+    /// Adds to a status what only the connections' own runtime knows.
+    fn complete(&self, status: &mut Status) {
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        status.resources.connections = count(self.open.load(Ordering::Relaxed));
+        status.resources.tasks += count(Handle::current().metrics().num_alive_tasks());
+    }
 }
 
 impl Answers for Served {
     fn answer(&self, client: &Peer, request: Request) -> impl Future<Output = Answer> + Send + 'static {
         let at_once = self.core.serve_at_once(client, &request).map(Ok);
-        let Self { core, runtime } = self.clone();
+        let served = self.clone();
         let client = client.clone();
+        let counts = matches!(request, Request::Status);
         async move {
             if let Some(answer) = at_once {
                 return answer;
             }
-            let answering = runtime.spawn(async move { core.serve(client, request).await });
-            answering.await.unwrap_or_else(|_| Err(super::unexpected_end()))
+            if counts {
+                // Never ready at once, so that the task that counts is there to be counted each time.
+                yield_now().await;
+            }
+            let core = served.core.clone();
+            let answering = served.runtime.spawn(async move { core.serve(client, request).await });
+            let mut answer = answering.await.unwrap_or_else(|_| Err(super::unexpected_end()));
+            if let Ok(Reply::Status(status)) = &mut answer {
+                served.complete(status);
+            }
+            answer
         }
+    }
+
+    fn connected(&self, open: usize) {
+        self.open.store(open, Ordering::Relaxed);
     }
 }
 

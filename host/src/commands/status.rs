@@ -1,11 +1,13 @@
 //! `flytoken status`: how the agent, the login, the sources and the tokens are. Never a token.
 
+use std::fmt::Write;
+
 use super::{Context, unexpected};
 use crate::{
     cli,
     output::{Moments, Paint, Table, json},
     plain,
-    protocol::{Failure, Reply, Request, Status, Trouble, TroubleKind},
+    protocol::{Failure, Reply, Request, Resources, Status, Trouble, TroubleKind},
 };
 
 pub(super) fn run(status: &cli::Status, context: &Context) -> Result<(), Failure> {
@@ -30,6 +32,11 @@ fn text(status: &Status, paint: Paint, moments: &Moments) -> String {
     }
     if !status.resting.is_empty() {
         add(resting(status, paint, moments));
+    }
+    for (what, left_out) in [("tokens", status.apps_left_out), ("sources that are not asked for a while", status.resting_left_out)] {
+        if left_out > 0 {
+            let _ = writeln!(text, "\n… and {left_out} more {what}");
+        }
     }
     if status.agent && status.apps.is_empty() {
         text.push_str("\nNo token is cached. Ask for one: `flytoken get APP`\n");
@@ -73,8 +80,25 @@ fn facts(status: &Status, paint: Paint, moments: &Moments) -> Table {
     facts.fact("config", if files.is_empty() { "built-in defaults".into() } else { files.join(", ") });
     problem(&mut facts, paint, config.problem.as_deref());
     let order = chain.iter().map(|name| plain::line(name)).collect::<Vec<_>>().join(", ");
+    if *agent {
+        facts.fact("holds", holds(status.resources));
+    }
     facts.fact("chain", if *strict { format!("{order} (strict: the login only mints)") } else { order });
     facts
+}
+
+fn holds(resources: Resources) -> String {
+    let Resources { leases, owners, tombstones, tasks, connections, supervisors } = resources;
+    let counted = |count: u64, one: &str, more: &str| format!("{count} {}", if count == 1 { one } else { more });
+    [
+        counted(leases, "token", "tokens"),
+        counted(owners, "owner", "owners"),
+        counted(tombstones, "tombstone", "tombstones"),
+        counted(tasks, "task", "tasks"),
+        counted(connections, "connection", "connections"),
+        counted(supervisors, "supervisor", "supervisors"),
+    ]
+    .join(", ")
 }
 
 fn problem(facts: &mut Table, paint: Paint, problem: Option<&str>) {
@@ -224,6 +248,7 @@ mod tests {
                 last_error: "cli: no".into(),
                 failed: now.before(Duration::from_secs(5)),
             }],
+            apps_left_out: 0,
             resting: vec![RestStatus {
                 source: "cli".into(),
                 app: AppName::parse("api").unwrap(),
@@ -232,6 +257,8 @@ mod tests {
                 text: "`fly` failed".into(),
                 until: Some(now.after(Duration::from_secs(30))),
             }],
+            resting_left_out: 2,
+            resources: Resources { leases: 1, owners: 2, tombstones: 0, tasks: 9, connections: 1, supervisors: 0 },
         }
     }
 
@@ -244,6 +271,7 @@ login    present from /h/.fly/config.yml, generation 00c0ffee
 storage  durable in /s, key: file
 config   /c.yaml
          problem: /c.yaml:3:1: unknown key
+holds    1 token, 2 owners, 0 tombstones, 9 tasks, 1 connection, 0 supervisors
 chain    storage, cli
 
 SOURCE  COMPONENT    CALLS  FAILURES  STATE
@@ -255,6 +283,8 @@ api  readonly  -       no token, cli misconfigured, not asked until it changes  
 
 NOT ASKED  APP  KIND      UNTIL            WHAT IT SAID
 cli        api  readonly  22:13 (in 30 s)  unavailable: `fly` failed
+
+… and 2 more sources that are not asked for a while
 ";
         assert_eq!(text(&status(), Paint::new(false), &Moments::at(now, TimeZone::UTC)), expected);
     }
@@ -280,9 +310,12 @@ cli        api  readonly  22:13 (in 30 s)  unavailable: `fly` failed
                 "app": "api", "kind": "readonly", "trouble": { "what": "misconfigured", "source": "cli", "until": null },
                 "last_error": "cli: no", "failed_at": 1_699_999_995,
             }],
+            "apps_left_out": 0,
             "resting": [{
                 "source": "cli", "app": "api", "kind": "readonly", "outcome": "unavailable", "text": "`fly` failed", "until": 1_700_000_030,
             }],
+            "resting_left_out": 2,
+            "resources": { "leases": 1, "owners": 2, "tombstones": 0, "tasks": 9, "connections": 1, "supervisors": 0 },
         });
         assert_eq!(value, expected);
     }

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use super::{Core, lock};
+use tokio::runtime::Handle;
+
+use super::{Core, Inner, lock};
 use crate::{
     cache::Key,
     config::SourceName,
     health::Resting,
     protocol::{
-        AppStatus, ConfigStatus, Explanation, Failure, LoginStatus, Reply, RestStatus, SourceStatus, Status, StorageStatus, Trouble,
-        TroubleKind, UnservedStatus,
+        AppStatus, ConfigStatus, Explanation, Failure, LeaseState, LoginStatus, Reply, Resources, RestStatus, SourceStatus, Status,
+        StorageStatus, Trouble, TroubleKind, UnservedStatus,
     },
     refusal::Refusal,
     time::Timestamp,
@@ -61,7 +63,10 @@ impl Core {
             failed: account.at,
         });
         let unserved = unserved.collect();
-        let apps = cached.into_iter().map(|(key, cached)| AppStatus {
+        let (leased, mut leases) = (cached.len(), cached);
+        leases.sort_by_key(|(_, cached)| cached.state(now) == LeaseState::Fresh);
+        let apps_left_out = leave_out(&mut leases, MOST_APPS);
+        let apps = leases.into_iter().map(|(key, cached)| AppStatus {
             lease: cached.facts(&key),
             state: cached.state(now),
             last_error: resolver.explanations.last(&key).and_then(|account| account.error()),
@@ -72,7 +77,9 @@ impl Core {
             open_until: resolver.health.open(&source.config.name).map(|left| now.after(left)),
             ..source.status()
         });
-        let resting = rests.into_iter().map(|(source, key, Resting { refusal, left })| RestStatus {
+        let mut resting = rests.clone();
+        let resting_left_out = leave_out(&mut resting, MOST_RESTING);
+        let resting = resting.into_iter().map(|(source, key, Resting { refusal, left })| RestStatus {
             source: source.to_string(),
             app: key.app,
             kind: key.kind,
@@ -105,8 +112,11 @@ impl Core {
             strict: live.config.chain.strict,
             sources: sources.collect(),
             apps,
+            apps_left_out,
             unserved,
             resting: resting.collect(),
+            resting_left_out,
+            resources: self.resources(leased),
         }))
     }
 
@@ -132,7 +142,79 @@ impl Core {
             Some(trouble(what, *left))
         })
     }
+
+    /// What this core holds; of a task that runs on its runtime. Connections are counted by whoever serves them.
+    fn resources(&self, leases: usize) -> Resources {
+        let Inner { resolver, owners, .. } = &*self.inner;
+        let tasks = Handle::try_current().map_or(0, |runtime| runtime.metrics().num_alive_tasks());
+        Resources {
+            leases: count(leases),
+            owners: count(owners.count()),
+            tombstones: count(resolver.tombstones.count()),
+            tasks: count(tasks),
+            connections: 0,
+            supervisors: count(resolver.commands.supervisors()),
+        }
+    }
 }
 
-/// More failures than a person reads; and the answer has to fit a frame.
-const MOST_UNSERVED: usize = 200;
+/// Shortens a list to what an answer has room for; how many it was longer.
+fn leave_out<T>(list: &mut Vec<T>, most: usize) -> u64 {
+    let left_out = list.len().saturating_sub(most);
+    list.truncate(most);
+    count(left_out)
+}
+
+fn count(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// Leases that a status lists: a status with more than these, each with the longest error there is, would not fit the longest answer.
+const MOST_APPS: usize = 400;
+
+/// Resting sources that a status lists, likewise.
+const MOST_RESTING: usize = 150;
+
+/// Apps without a lease that a status lists, likewise.
+const MOST_UNSERVED: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        app::AppName,
+        kind::Kind,
+        lease::Expiry,
+        protocol::{LeaseFacts, MAX_ANSWER, StepOutcome},
+        time::Timestamp,
+    };
+
+    #[test]
+    fn the_longest_lists_of_a_status_fit_an_answer_with_room_for_the_rest() {
+        // As long as a name can be, and a source's text.
+        let (app, name, text) = (AppName::parse(&"a".repeat(63)).unwrap(), "s".repeat(63), "x".repeat(1_100));
+        let at = Timestamp::from_seconds(1_700_000_000);
+        let lease = LeaseFacts {
+            app: app.clone(),
+            kind: Kind::MachineExec,
+            source: name.clone(),
+            expiry: Expiry::At(at),
+            obtained: at,
+            fingerprint: "0123456789abcdef".parse().unwrap(),
+        };
+        let trouble = Some(Trouble { what: TroubleKind::Misconfigured, source: name.clone(), until: Some(at) });
+        let unserved =
+            UnservedStatus { app: app.clone(), kind: Kind::MachineExec, trouble: trouble.clone(), last_error: text.clone(), failed: at };
+        let apps = vec![AppStatus { lease, state: LeaseState::Renewing, last_error: Some(text.clone()), trouble }; MOST_APPS];
+        let rest = RestStatus { source: name, app, kind: Kind::MachineExec, outcome: StepOutcome::Misconfigured, text, until: Some(at) };
+        let bytes = rmp_serde::to_vec_named(&(apps, vec![unserved; MOST_UNSERVED], vec![rest; MOST_RESTING])).unwrap().len();
+        assert!(bytes < MAX_ANSWER - 64 * 1024, "{bytes} bytes");
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted() {
+        let mut list = vec![1, 2, 3];
+        assert_eq!((leave_out(&mut list, 2), list.len()), (1, 2));
+        assert_eq!((leave_out(&mut list, 2), list.len()), (0, 2));
+    }
+}

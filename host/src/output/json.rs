@@ -158,12 +158,42 @@ pub struct Status<'a> {
     pub chain: Chain<'a>,
     /// Every source.
     pub sources: Vec<Source<'a>>,
-    /// Every cached lease.
+    /// Cached leases, those that are not fresh first; as many as an answer has room for.
     pub apps: Vec<App<'a>>,
     /// Apps and kinds that have no lease, because something failed when they were resolved last.
     pub unserved: Vec<Unserved<'a>>,
-    /// Sources that are not asked for an app and kind for a while.
+    /// How many more there are.
+    pub apps_left_out: u64,
+    /// Sources that are not asked for an app and kind for a while; as many as an answer has room for.
     pub resting: Vec<Rest<'a>>,
+    /// How many more there are.
+    pub resting_left_out: u64,
+    /// What it holds at the moment.
+    pub resources: Resources,
+}
+
+/// What an agent holds at the moment, counted.
+#[derive(Debug, Serialize)]
+pub struct Resources {
+    /// Cached leases.
+    pub leases: u64,
+    /// One for each app and kind that was in use within the last moments.
+    pub owners: u64,
+    /// Of tokens and apps that were invalidated.
+    pub tombstones: u64,
+    /// Tasks that have not ended.
+    pub tasks: u64,
+    /// Open connections of clients.
+    pub connections: u64,
+    /// Supervisor processes.
+    pub supervisors: u64,
+}
+
+impl From<protocol::Resources> for Resources {
+    fn from(resources: protocol::Resources) -> Self {
+        let protocol::Resources { leases, owners, tombstones, tasks, connections, supervisors } = resources;
+        Self { leases, owners, tombstones, tasks, connections, supervisors }
+    }
 }
 
 /// An app and kind without a lease.
@@ -445,8 +475,8 @@ impl<'a> From<&'a protocol::Status> for Status<'a> {
             text: &rest.text,
             until: rest.until.map(Timestamp::seconds),
         };
-        let protocol::Status { version, pid, agent, started, storage, login, config, chain, strict, sources, apps, unserved, resting } =
-            status;
+        let protocol::Status { version, pid, agent, started, storage, login, config, chain, strict, sources, .. } = status;
+        let protocol::Status { apps, unserved, resting, .. } = status;
         let source = |source: &'a protocol::SourceStatus| Source {
             name: &source.name,
             component: &source.component,
@@ -489,7 +519,10 @@ impl<'a> From<&'a protocol::Status> for Status<'a> {
             sources: sources.iter().map(source).collect(),
             apps: apps.iter().map(app).collect(),
             unserved: unserved.iter().map(without).collect(),
+            apps_left_out: status.apps_left_out,
             resting: resting.iter().map(rest).collect(),
+            resting_left_out: status.resting_left_out,
+            resources: status.resources.into(),
         }
     }
 }

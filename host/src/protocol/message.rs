@@ -448,14 +448,41 @@ pub struct Status {
     pub strict: bool,
     /// Every loaded source.
     pub sources: Vec<SourceStatus>,
-    /// Every cached lease.
+    /// Cached leases: those to look at first, which are not fresh, then by app and kind, and as many as an answer has room for.
     pub apps: Vec<AppStatus>,
     /// Apps and kinds that have no lease, because something failed when they were resolved last: the newest failures.
     #[serde(default)]
     pub unserved: Vec<UnservedStatus>,
-    /// Sources that are not asked for an app and kind for a while.
+    /// How many more there are.
+    #[serde(default)]
+    pub apps_left_out: u64,
+    /// Sources that are not asked for an app and kind for a while, as many as an answer has room for.
     #[serde(default)]
     pub resting: Vec<RestStatus>,
+    /// How many more there are.
+    #[serde(default)]
+    pub resting_left_out: u64,
+    /// What it holds at the moment.
+    #[serde(default)]
+    pub resources: Resources,
+}
+
+/// What an agent holds at the moment, counted: whatever comes into being for a request is gone again once its time is over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Resources {
+    /// Cached leases.
+    pub leases: u64,
+    /// Owners: one for each app and kind that was in use within the last moments.
+    pub owners: u64,
+    /// Tombstones of tokens and apps that were invalidated.
+    pub tombstones: u64,
+    /// Tasks that have not ended, the one that counts them among them.
+    pub tasks: u64,
+    /// Open connections of clients.
+    pub connections: u64,
+    /// Supervisor processes, running something or warm.
+    pub supervisors: u64,
 }
 
 /// An app and kind without a lease.
