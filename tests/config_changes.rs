@@ -195,3 +195,30 @@ fn a_remembered_failure_is_forgotten_with_the_configuration_that_it_came_of() {
     goes_by(&home, &["cli", "manual"]);
     assert_eq!(source(&home), "manual");
 }
+
+#[test]
+fn a_rule_for_other_apps_costs_no_token_that_is_cached_and_none_that_is_being_minted() {
+    let (home, fly) = Home::logged_in(&user_token());
+    fly.mints("web", &[minted(7, DAY), minted(7, DAY)]);
+    fly.mints("slow", &[minted(8, DAY), minted(8, DAY)]);
+    home.run_with(&["set", "api"], &minted(9, DAY)).ends_with(0);
+    // Nothing remembers: whatever is not cached any more is minted again.
+    let configure = |of_api: &str| home.configure(&format!("chain: [cli]\napps: [{{ match: api, chain: [{of_api}] }}]\n"));
+    configure("cli");
+    let _agent = home.agent();
+    let first = home.get(&["web"]);
+    fly.hold("slow");
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| home.get(&["slow"]));
+        fly.called(2);
+        configure("manual");
+        eventually("the rule", || (home.run(&["get", "api"]).code == Some(0)).then_some(()));
+        fly.let_go("slow");
+        let minted = slow.join().unwrap();
+        assert_eq!(home.get(&["slow"])["fingerprint"], minted["fingerprint"], "what was minted meanwhile is cached");
+    });
+    assert_eq!(home.get(&["web"])["fingerprint"], first["fingerprint"], "what was cached still is");
+    // One that is for it counts at once.
+    home.configure("chain: [cli]\napps: [{ match: api, chain: [manual] }, { match: web, organization: acme }]\n");
+    eventually("another mint", || (home.get(&["web"])["fingerprint"] != first["fingerprint"]).then_some(()));
+}

@@ -140,11 +140,11 @@ impl<U: Upstream> Owners<U> {
         }
     }
 
-    /// Has every owner ask anew from now on: another configuration is in force. A run that began under the one before ends for those who
-    /// wait for it already, and for nobody else.
-    pub fn supersede(&self) {
+    /// Has every owner of a matching key ask anew from now on: what is configured for it is another. A run that began under what was before
+    /// ends for those who wait for it already, and for nobody else.
+    pub fn supersede(&self, meant: impl Fn(&Key) -> bool) {
         let inboxes = self.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
-        for inbox in inboxes.values() {
+        for (_, inbox) in inboxes.iter().filter(|(key, _)| meant(key)) {
             // An owner that is gone has no run.
             let _ = inbox.send(Message::Supersede);
         }
@@ -234,19 +234,37 @@ struct Owner<U> {
 
 impl<U: Upstream> Owner<U> {
     async fn live(mut self) {
+        // A change of the configuration is heard by every owner and is no work: it must not keep those alive that have none.
+        let mut idle_from = Instant::now();
         loop {
             tokio::select! {
                 message = self.messages.recv() => match message {
-                    Some(message) => self.hear(message),
+                    Some(message) => {
+                        if !matches!(message, Message::Forgive | Message::Supersede) {
+                            idle_from = Instant::now();
+                        }
+                        self.hear(message);
+                    }
                     None => return,
                 },
-                Some(run) = self.flight.join_next() => self.settle(run),
+                Some(run) = self.flight.join_next() => {
+                    idle_from = Instant::now();
+                    self.settle(run);
+                }
                 Some(Ok(unserved)) = self.superseded.join_next() => {
                     for (need, reply) in unserved {
                         self.hear(Message::Ask(need, reply, Span::none()));
                     }
                 }
-                () = tokio::time::sleep(IDLE) => if self.retire() { return },
+                () = tokio::time::sleep_until(idle_from + IDLE) => {
+                    if self.retire() {
+                        return;
+                    }
+                    // Messages are heard next, and whether they are work is told then.
+                    if !self.flight.is_empty() || !self.superseded.is_empty() {
+                        idle_from = Instant::now();
+                    }
+                }
             }
         }
     }

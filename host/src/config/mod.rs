@@ -15,6 +15,7 @@ mod text;
 
 mod bounds;
 mod build;
+mod difference;
 mod files;
 mod flaw;
 mod grant_text;
@@ -26,6 +27,7 @@ mod problem;
 mod show;
 
 pub use chain::{Chain, OnFailure, Step};
+pub use difference::Difference;
 pub use files::{Layers, UserFiles};
 pub use layer::KeyPlace;
 pub use load::{Loaded, load};

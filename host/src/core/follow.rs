@@ -89,18 +89,21 @@ pub(super) fn put_in_force(inner: &Inner, config: Arc<Config>, sources: Sources)
         inner.audit.store(Arc::new(Audit::open(config.audit.clone(), resolver)));
     }
     let changed = before.config != config;
-    let same = !changed && sources.do_the_same_as(&before.sources);
-    resolver.live.store(Arc::new(Live { config, sources, revision: before.revision + 1 }));
-    // What was obtained under other settings, grants or bytes no longer counts. After any other change each lease has to pass the check
-    // again, since ids, organisations and chains decide what fits; memory has it at hand.
-    resolver.cache.take_where(|_, cached| {
+    let same_sources = sources.do_the_same_as(&before.sources);
+    let live = Arc::new(Live { config, sources, revision: before.revision + 1 });
+    let difference = before.config.difference(&live.config);
+    resolver.live.store(Arc::clone(&live));
+    // What was obtained under other settings, grants or bytes no longer counts. Of the apps that the change concerns each lease has to pass
+    // the check again, since ids, organisations and chains decide what fits; memory has it at hand.
+    resolver.cache.take_where(|key, cached| {
         let provenance = &cached.lease.provenance;
-        changed || resolver.source_digest(&provenance.source) != Some(provenance.source_digest)
+        difference.concerns(&key.app) || resolver.source_digest(&provenance.source) != Some(provenance.source_digest)
     });
     // Whether what was tried in vain was the same or not: it may work now.
     inner.forgive(|_| true);
-    if !same {
-        inner.owners.supersede();
+    if changed || !same_sources {
+        // A run that the change does not concern goes on: whoever mints for minutes on end must not be told to begin anew each time.
+        inner.owners.supersede(|key| !same_sources || difference.concerns(&key.app));
         info!("what is configured is in force");
     }
 }

@@ -189,7 +189,7 @@ async fn asked_before_and_after_another_configuration(owners: &Arc<Owners<Script
     let (web, web_again) = (key(), key());
     tokio::join!(owners.ask(&web, Need::Any), async {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        owners.supersede();
+        owners.supersede(|_| true);
         owners.ask(&web_again, Need::Any).await
     })
 }
@@ -232,5 +232,17 @@ async fn an_idle_owner_ends() {
     assert_eq!(sequence_of(owners.ask(&key(), Need::Any).await), 1);
     assert_eq!(owners.count(), 1);
     tokio::time::sleep(IDLE * 2).await;
+    assert_eq!(owners.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_owner_ends_although_the_configuration_changes_all_the_time() {
+    let (_, owners) = owners([live(1, 5000)]);
+    assert_eq!(sequence_of(owners.ask(&key(), Need::Any).await), 1);
+    for _ in 0..20 {
+        owners.forgive(|_| true);
+        owners.supersede(|_| true);
+        tokio::time::sleep(IDLE / 10).await;
+    }
     assert_eq!(owners.count(), 0);
 }
