@@ -79,7 +79,8 @@ impl Cached {
             let lifetime = end.since(lease.provenance.obtained);
             let share = SOFT_SHARE.0 + moments.draw * (SOFT_SHARE.1 - SOFT_SHARE.0);
             let soft_floor = SOFT_LEAD.0.max(moments.p99 * 3);
-            let soft_lead = lifetime.mul_f64(share).max(soft_floor).min(SOFT_LEAD.1.max(soft_floor));
+            // The lifetime is bounded and not the lead: leases of a day, obtained together, would else all be due at the same moment.
+            let soft_lead = lifetime.min(SOFT_LEAD.1.div_f64(SOFT_SHARE.1)).mul_f64(share).max(soft_floor);
             let hard_lead = lifetime.mul_f64(HARD_SHARE).clamp(HARD_LEAD.0, HARD_LEAD.1);
             (Some(end.before(soft_lead.max(hard_lead))), Some(end.before(hard_lead)))
         });
@@ -152,6 +153,22 @@ impl Cache {
         if unwanted(leases.get(key)?) { leases.remove(key) } else { None }
     }
 
+    /// Takes out every lease that had ended at `then`. Looked for first, since whoever reads need not wait for that.
+    pub fn let_go(&self, then: Timestamp) {
+        let ended = |cached: &Cached| cached.end.is_some_and(|end| end <= then);
+        let keys: Vec<Key> = {
+            let leases = self.leases.read().unwrap_or_else(PoisonError::into_inner);
+            leases.iter().filter(|(_, cached)| ended(cached)).map(|(key, _)| key.clone()).collect()
+        };
+        for key in keys {
+            self.take(&key, ended);
+        }
+        let mut leases = self.leases.write().unwrap_or_else(PoisonError::into_inner);
+        if leases.capacity() > SPARE && leases.len() < leases.capacity() / 8 {
+            leases.shrink_to_fit();
+        }
+    }
+
     /// Every key of one app that has a lease.
     pub fn kinds_of(&self, app: &AppName) -> Vec<Kind> {
         let leases = self.leases.read().unwrap_or_else(PoisonError::into_inner);
@@ -168,6 +185,9 @@ impl Cache {
         all
     }
 }
+
+/// Room for so many leases is kept although there are far fewer.
+const SPARE: usize = 1_000;
 
 /// The share of its lifetime at which a lease is renewed early; drawn from this range.
 const SOFT_SHARE: (f64, f64) = (0.20, 0.35);
@@ -211,15 +231,28 @@ mod tests {
             (5 * minute, 1.0, 105.0, 15.0),
             (10 * minute, 0.5, 165.0, 30.0),
             (hour, 0.0, 720.0, 60.0),
-            (24 * hour, 0.0, 3600.0, 60.0),
-            (20 * 365 * 24 * hour, 0.5, 3600.0, 60.0),
+            (24 * hour, 0.0, 2057.1, 60.0),
+            (24 * hour, 1.0, 3600.0, 60.0),
+            (20 * 365 * 24 * hour, 0.5, 2828.6, 60.0),
             (10, 0.0, 5.0, 2.0),
             (1, 0.0, 5.0, 2.0),
         ] {
             let cached = cached(Duration::from_secs(lifetime), draw);
             let end = cached.end.unwrap();
-            assert_eq!(end.since(cached.soft.unwrap()), Duration::from_secs_f64(soft), "soft lead of {lifetime} s at {draw}");
+            let lead = end.since(cached.soft.unwrap()).as_secs_f64();
+            assert!((lead - soft).abs() < 0.1, "soft lead of {lifetime} s at {draw}: {lead} s");
             assert_eq!(end.since(cached.hard.unwrap()), Duration::from_secs_f64(hard), "hard lead of {lifetime} s");
+        }
+    }
+
+    #[test]
+    fn leases_that_are_obtained_together_are_not_due_together_however_long_they_live() {
+        for hours in [1, 24, 20 * 365 * 24] {
+            let lifetime = Duration::from_hours(hours);
+            let due: Vec<Timestamp> = (0..100).map(|draw| cached(lifetime, f64::from(draw) / 100.0).soft.unwrap()).collect();
+            for minute in due.windows(10) {
+                assert!(minute[0].since(minute[9]) > Duration::from_secs(30), "a tenth of those of {hours} h within half a minute");
+            }
         }
     }
 
@@ -236,6 +269,19 @@ mod tests {
         ] {
             assert_eq!(cached.state(end.before(Duration::from_secs(before_end))), state, "{before_end} s before its end");
         }
+    }
+
+    #[test]
+    fn a_lease_is_let_go_once_it_has_ended() {
+        let cache = Cache::default();
+        let key = |app: &str| Key { app: crate::app::AppName::parse(app).unwrap(), kind: Kind::Readonly };
+        cache.put(key("short"), Arc::new(cached(Duration::from_mins(5), 0.0)));
+        cache.put(key("long"), Arc::new(cached(Duration::from_mins(10), 0.0)));
+        let end = cache.find(&key("short")).unwrap().end.unwrap();
+        cache.let_go(end.before(Duration::from_millis(1)));
+        assert_eq!(cache.all().len(), 2);
+        cache.let_go(end);
+        assert!(cache.find(&key("short")).is_none() && cache.find(&key("long")).is_some());
     }
 
     #[test]
