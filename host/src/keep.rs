@@ -28,6 +28,7 @@ pub async fn keep(resolver: &Arc<Resolver>, key: &Key, cached: &Cached) {
     }
     for memory in memories(resolver, key) {
         let Ok(loaded) = &memory.loaded else { continue };
+        let _turn = resolver.keeping.acquire().await;
         let (call, request) = prepare(resolver, &memory, key);
         if let Err(refused) = loaded.keep(call, request, &cached.lease).await {
             warn!(source = %memory.config.name, app = %key.app, kind = %key.kind, "a lease was not kept: {}", text(&refused));
@@ -39,6 +40,7 @@ pub async fn keep(resolver: &Arc<Resolver>, key: &Key, cached: &Cached) {
 pub async fn forget(resolver: &Arc<Resolver>, key: &Key) {
     for memory in memories(resolver, key) {
         let Ok(loaded) = &memory.loaded else { continue };
+        let _turn = resolver.keeping.acquire().await;
         let (call, request) = prepare(resolver, &memory, key);
         if let Err(refused) = loaded.forget(call, request).await {
             warn!(source = %memory.config.name, app = %key.app, kind = %key.kind, "a lease was not forgotten: {}", text(&refused));

@@ -85,12 +85,21 @@ pub struct Mints {
 impl Mints {
     /// Those of this store. What ended long ago is struck out of the ledger.
     pub fn open(store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
-        let long_ago = clock.now().before(REMEMBERED);
-        let outdated = |_: &str, bytes: &[u8]| decode::<Mint>(bytes).is_some_and(|mint| mint.until < long_ago);
-        if let Err(error) = store.kept().remove_where(Table::Ledger, outdated) {
+        let mints = Self { store, clock };
+        if let Err(error) = mints.clean(mints.clock.now()) {
             tracing::debug!(%error, "the ledger was not tidied up");
         }
-        Self { store, clock }
+        mints
+    }
+
+    /// Strikes out of the ledger what had ended long before `then`.
+    ///
+    /// # Errors
+    /// When the disk fails; it is struck out another time.
+    pub fn clean(&self, then: Timestamp) -> Result<(), StoreError> {
+        let long_ago = then.before(REMEMBERED);
+        let outdated = |_: &str, bytes: &[u8]| decode::<Mint>(bytes).is_some_and(|mint| mint.until < long_ago);
+        self.store.kept().remove_where(Table::Ledger, outdated).map(drop)
     }
 
     /// Charges one mint and writes it down under `name`; on disk when this returns.

@@ -18,6 +18,7 @@ use crate::{
     resolver::Resolver,
     runtime::{BoxFuture, RecordsAccess, RecordsFailure},
     store::{Change, Database, Store, StoreError, Table},
+    time::Timestamp,
     token::ApiToken,
     tombstones::Verdict,
 };
@@ -159,6 +160,18 @@ pub fn forget_other_logins(store: &Store, current: Option<Generation>) -> Result
     Ok(())
 }
 
+/// Forgets every lease that had ended at `then`; a manual token is dropped by the user alone.
+///
+/// # Errors
+/// When the disk fails; such leases are then still absent.
+pub fn forget_ended(store: &Store, then: Timestamp) -> Result<(), StoreError> {
+    let ended = |_: &str, bytes: &[u8]| decode(bytes).is_some_and(|lease| lease.expiry.at().is_some_and(|end| end <= then));
+    for database in [store.cache(), store.kept()] {
+        database.remove_where(Table::Leases, ended)?;
+    }
+    Ok(())
+}
+
 /// A write is synced to disk, which takes milliseconds: not on a thread that serves others.
 async fn off_the_loop<T: Send + 'static>(work: impl FnOnce() -> Result<T, RecordsFailure> + Send + 'static) -> Result<T, RecordsFailure> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(RecordsFailure::Unavailable("the write was cut off".into())))
@@ -214,6 +227,19 @@ mod tests {
         let back = decode(&encode(&kept)).expect("what was written is read");
         assert_eq!(back.token.expose(), kept.token.expose());
         assert_eq!((back.expiry, back.id, back.provenance), (kept.expiry, kept.id, kept.provenance));
+    }
+
+    #[test]
+    fn what_has_ended_is_forgotten_and_a_manual_token_is_not() {
+        let clock: Arc<dyn crate::system::Clock> = crate::test_support::TestClock::at(timestamp(1));
+        let store = Store::memory(&clock).unwrap();
+        for (table, name, end) in [(Table::Leases, "ended", 5), (Table::Leases, "lasts", 6), (Table::Manual, "manual", 5)] {
+            let lease = lease("fm2_canary", Expiry::At(timestamp(end)), timestamp(1));
+            store.cache().save(table, name, &encode(&lease)).unwrap();
+        }
+        forget_ended(&store, timestamp(5)).unwrap();
+        let names = |table| store.cache().scan(table, "").unwrap().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!((names(Table::Leases), names(Table::Manual)), (vec!["lasts".to_owned()], vec!["manual".to_owned()]));
     }
 
     #[test]

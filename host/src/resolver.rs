@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use tokio::task::spawn_blocking;
+use tokio::{sync::Semaphore, task::spawn_blocking};
 use tracing::warn;
 
 use crate::{
@@ -64,6 +64,9 @@ pub struct Resolver {
     pub environment: Environment,
     /// Spreads what would else happen in step.
     pub draw: Draw,
+    /// The turns of keepers that remember and forget. They wait for the disk, each in a sandbox: without a bound all sandboxes would
+    /// after a thousand answers, and whoever asks next would wait for a thousand syncs.
+    pub keeping: Semaphore,
     /// What goes wrong in a behaviour that orders it.
     pub defect: Defect,
     /// Whether what is obtained is remembered before this process ends; a one-shot cannot renew in the background.
@@ -208,6 +211,9 @@ impl Upstream for Resolver {
         })
     }
 }
+
+/// Keepers at work at once. The disk takes one write after the other anyway.
+pub const AT_ONCE: usize = 4;
 
 /// A manual token is cached for this long at most, so that a better source is asked again, but not on every call.
 const MANUAL_AT_MOST: Duration = Duration::from_mins(5);

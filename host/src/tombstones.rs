@@ -194,6 +194,28 @@ impl Tombstones {
         Ok(())
     }
 
+    /// Drops from memory what had served its time at `then`.
+    pub fn let_go(&self, then: Timestamp) {
+        let mut graves = self.graves.write().unwrap_or_else(PoisonError::into_inner);
+        graves.tokens.retain(|_, grave| grave.until > then);
+        graves.mints.retain(|_, grave| grave.until > then);
+        graves.cutoffs.retain(|_, cutoff| then.since(cutoff.at) < LONGEST);
+    }
+
+    /// Drops from the disk what had served its time at `then`.
+    ///
+    /// # Errors
+    /// When the disk fails; it is dropped another time.
+    pub fn clean(&self, then: Timestamp) -> Result<(), StoreError> {
+        let over = |name: &str, bytes: &[u8]| match parse(name, bytes) {
+            Some(Grave::Token(_, grave) | Grave::Mint(_, grave)) => grave.until <= then,
+            Some(Grave::Cutoff(_, cutoff)) => then.since(cutoff.at) >= LONGEST,
+            // Of another version, which may come back.
+            None => false,
+        };
+        self.store.kept().remove_where(Table::Tombstones, over).map(drop)
+    }
+
     /// Whether a lease that something remembered may be handed out.
     pub fn of_remembered(&self, key: &Key, lease: &Lease, fingerprint: Fingerprint) -> Verdict {
         let graves = self.graves.read().unwrap_or_else(PoisonError::into_inner);
@@ -336,6 +358,27 @@ mod tests {
         }
         assert_eq!(Tombstones::open(Arc::clone(&store), timestamp(5_001)).unwrap().count(), 1, "the clock may be set back a little");
         assert_eq!(Tombstones::open(store, timestamp(9_000)).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_over_is_dropped_from_memory_and_from_the_disk_and_nothing_else() {
+        let (store, now) = (store(), timestamp(1_000));
+        let tombstones = Tombstones::open(Arc::clone(&store), now).unwrap();
+        let app = key(Kind::Readonly).app;
+        let tokens = vec![(REJECTED.parse().unwrap(), Some(timestamp(2_000)))];
+        tombstones.bury(&Burial { app: app.clone(), kind: None, tokens, cutoff: None, mint: None }, now).unwrap();
+        let mint =
+            Burial { app: app.clone(), kind: None, tokens: Vec::new(), cutoff: None, mint: Some(("mint".into(), Some(timestamp(2_000)))) };
+        tombstones.bury(&mint, now).unwrap();
+        let everything = Burial { app, kind: Some(Kind::Readonly), tokens: Vec::new(), cutoff: Some(1), mint: None };
+        tombstones.bury(&everything, now).unwrap();
+        let over = timestamp(2_000).after(MARGIN);
+        for (then, left) in [(over.before(Duration::from_secs(1)), 3), (over, 1), (now.after(LONGEST), 0)] {
+            tombstones.let_go(then);
+            tombstones.clean(then).unwrap();
+            assert_eq!(tombstones.count(), left, "in memory at {then:?}");
+            assert_eq!(store.kept().scan(Table::Tombstones, "").unwrap().len(), left, "on disk at {then:?}");
+        }
     }
 
     #[test]

@@ -54,13 +54,8 @@ impl Core {
                 lock(&self.inner.after).spawn(async move { keep::forget(&resolver, &key).await });
             }
         }
-        self.reap();
+        self.inner.reap();
         Ok(Reply::Invalidated { fingerprints: dropped.into_iter().map(|(_, cached)| cached.fingerprint).collect() })
-    }
-
-    /// Takes note of what is done, so that the list of what goes on after answers does not grow.
-    fn reap(&self) {
-        while lock(&self.inner.after).try_join_next().is_some() {}
     }
 }
 

@@ -12,6 +12,7 @@ mod revoke;
 #[cfg(test)]
 mod scenarios;
 mod start;
+mod tidy;
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -71,6 +72,11 @@ impl Inner {
     fn forgive(&self, meant: impl Fn(&Key) -> bool + Copy) {
         self.resolver.health.forgive(meant);
         self.owners.forgive(meant);
+    }
+
+    /// Takes note of what is done, so that the list of what goes on after answers does not grow.
+    fn reap(&self) {
+        while lock(&self.after).try_join_next().is_some() {}
     }
 }
 

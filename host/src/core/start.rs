@@ -7,13 +7,16 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::{
+    sync::Semaphore,
+    task::{JoinSet, spawn_blocking},
+};
 use tracing::warn;
 
 use super::{
     ConfigurationFacts, Core, Inner, StorageFacts,
     audit::{self, Audit},
-    follow, store_failed,
+    follow, store_failed, tidy,
 };
 use crate::{
     cache::Cache,
@@ -31,7 +34,7 @@ use crate::{
     paths::Paths,
     protocol::{Failure, FailureCode},
     replaced,
-    resolver::{Live, Resolver},
+    resolver::{self, Live, Resolver},
     runtime::Runtime,
     sequence::Sequence,
     sources::Sources,
@@ -157,6 +160,7 @@ impl Core {
             followers.spawn(replaced::follow(Arc::downgrade(&core.inner.resolver)));
             followers.spawn(follow::login(Arc::downgrade(&core.inner)));
             followers.spawn(audit::follow(Arc::downgrade(&core.inner), Arc::clone(&core.inner.recorded)));
+            followers.spawn(tidy::tidy(Arc::downgrade(&core.inner)));
             followers.spawn(follow::configuration(Arc::downgrade(&core.inner), layers, changes));
         }
         *super::lock(&core.inner.followers) = followers;
@@ -184,6 +188,7 @@ impl Core {
             commands,
             fingerprints,
             cache: Arc::clone(&cache),
+            keeping: Semaphore::new(resolver::AT_ONCE),
             explanations: Explanations::default(),
             draw,
             defect,
