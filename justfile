@@ -21,9 +21,13 @@ kills N="300":
 plugins:
     cargo test --locked -p flytoken-source -p flytoken-storage -p flytoken-config -p flytoken-cli -p flytoken-manual -p flytoken-file -p flytoken-environment
 
-# Every budget as one line: budget, measured, ratio and the reference from the same run.
+# Every budget as one line: budget, measured, ratio and the reference from the same run; then what 10 to 100,000 apps cost.
 bench:
     cargo bench --locked -p flytoken --bench budgets
+
+# An agent under load, ten minutes or as many seconds as said: 10,000 apps, 1,000 connections, and what it held before and after.
+load SECONDS="600":
+    cargo bench --locked -p flytoken --bench load -- {{SECONDS}}
 
 # The whole chain in a throwaway home.
 demo:

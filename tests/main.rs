@@ -35,6 +35,7 @@ mod inspect;
 mod invalidate;
 mod kinds;
 mod lifecycle;
+mod load;
 mod login;
 mod manual;
 mod mints;

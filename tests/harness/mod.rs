@@ -4,6 +4,7 @@ mod agent;
 pub(crate) mod canary;
 pub(crate) mod components;
 mod corp;
+mod fixture;
 mod fly;
 mod flyctl;
 mod followed;

@@ -5,7 +5,7 @@ use std::{
     io::{Read, Write},
     os::unix::net::{UnixListener, UnixStream},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -18,6 +18,7 @@ use flytoken::{
 };
 
 use crate::{
+    home::Running,
     measure::{Table, median, shown},
     setting::Setting,
 };
@@ -29,57 +30,24 @@ pub(crate) fn run(table: &Table) {
     let setting = Setting::new();
     setting.configure("");
     start_up(table, &setting);
-    let agent = Running::start(&setting);
+    let agent = Running::agent(&setting);
     cached_get(table, &setting);
     memory(table, &setting, &agent);
 }
 
-/// An agent, killed at its end.
-pub(crate) struct Running(Child);
-
-impl Running {
-    pub(crate) fn start(setting: &Setting) -> Self {
-        let child = setting.flytoken().arg("agent").stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let running = Self(child);
-        wait_for(&setting.socket());
-        running
-    }
-
-    /// Resident memory in KiB.
-    fn resident(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn wait_for(socket: &Path) {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while UnixStream::connect(socket).is_err() {
-        assert!(Instant::now() < deadline, "nobody listens on {}", socket.display());
-        thread::sleep(Duration::from_micros(200));
-    }
-}
-
-fn request(number: usize) -> Request {
-    Request::Get { app: AppName::parse(&format!("app-{number}")).unwrap(), kind: Kind::Readonly, wish: Wish::default() }
+/// For the app with this number; names are equally long, so that answers are.
+pub(crate) fn request(number: usize) -> Request {
+    Request::Get { app: AppName::parse(&format!("app-{number:06}")).unwrap(), kind: Kind::Readonly, wish: Wish::default() }
 }
 
 /// From starting the process until it has answered with a token, components compiled before.
 fn start_up(table: &Table, setting: &Setting) {
-    drop(Running::start(setting));
+    drop(Running::agent(setting));
     let mut times = Vec::new();
     let mut listening = Vec::new();
     for _ in 0..10 {
         let begun = Instant::now();
-        let agent = Running::start(setting);
+        let agent = Running::agent(setting);
         listening.push(begun.elapsed());
         let mut client = Client::connect(&setting.socket()).unwrap();
         client.ask(&request(0)).unwrap().unwrap();
@@ -101,9 +69,9 @@ fn cached_get(table: &Table, setting: &Setting) {
     let answered = agent.first_answer();
 
     let echo_socket = setting.path("echo.sock");
-    let echo = Command::new(std::env::current_exe().unwrap()).args([ECHO, echo_socket.to_str().unwrap()]).spawn().unwrap();
-    let _echo = Running(echo);
-    wait_for(&echo_socket);
+    let mut echo = Command::new(std::env::current_exe().unwrap());
+    echo.args([ECHO, echo_socket.to_str().unwrap()]);
+    let _echo = Running::start(echo, &echo_socket);
     let mut echo = Exchange::with(&echo_socket, vec![0x2a; asked.len()]);
     echo.tell_length(answered);
 
@@ -124,19 +92,19 @@ fn cached_get(table: &Table, setting: &Setting) {
 }
 
 /// One connection that asks the same again and again.
-struct Exchange {
+pub(crate) struct Exchange {
     stream: UnixStream,
     asked: Vec<u8>,
     answer: Vec<u8>,
 }
 
 impl Exchange {
-    fn with(socket: &Path, asked: Vec<u8>) -> Self {
+    pub(crate) fn with(socket: &Path, asked: Vec<u8>) -> Self {
         Self { stream: UnixStream::connect(socket).unwrap(), asked, answer: Vec::new() }
     }
 
     /// Asks once to learn how long an answer is.
-    fn first_answer(&mut self) -> usize {
+    pub(crate) fn first_answer(&mut self) -> usize {
         self.stream.write_all(&self.asked).unwrap();
         let mut length = [0; 4];
         self.stream.read_exact(&mut length).unwrap();
@@ -156,6 +124,12 @@ impl Exchange {
 
     fn once(&mut self) {
         self.stream.write_all(&self.asked).unwrap();
+        self.stream.read_exact(&mut self.answer).unwrap();
+    }
+
+    /// The same with another request, whose answer is as long.
+    pub(crate) fn once_with(&mut self, asked: &[u8]) {
+        self.stream.write_all(asked).unwrap();
         self.stream.read_exact(&mut self.answer).unwrap();
     }
 }
@@ -183,10 +157,10 @@ fn memory(table: &Table, setting: &Setting, agent: &Running) {
     let mut client = Client::connect(&setting.socket()).unwrap();
     let set = |client: &mut Client, number: usize| {
         let token = std::sync::Arc::new(flytoken::token::ApiToken::new(zeroize::Zeroizing::new(crate::setting::token(123))));
-        let app = AppName::parse(&format!("app-{number}")).unwrap();
+        let app = AppName::parse(&format!("app-{number:06}")).unwrap();
         client.ask(&Request::Set { app, token, force: false }).unwrap().unwrap();
     };
-    fs::write(setting.path("bin/fly"), "#!/bin/sh\nexit 1\n").unwrap();
+    fs::write(setting.fly(), "#!/bin/sh\nexit 1\n").unwrap();
     for number in 0..APPS {
         set(&mut client, number);
     }

@@ -43,26 +43,32 @@ fn app(number: usize) -> AppName {
 }
 
 fn cached_lookup(table: &Table) {
-    let clock = SystemClock::default();
-    let now = clock.now();
     let mut small = None;
     for apps in [10, 100_000] {
-        let cache = Cache::default();
-        for number in 0..apps {
-            cache.put(Key { app: app(number), kind: Kind::Readonly }, Arc::new(cached(now)));
-        }
-        let keys: Vec<_> = (0..10).map(|number| Key { app: app(number * apps / 10), kind: Kind::Readonly }).collect();
-        let lookup = batched(200, 1_000, |round| {
-            let found = cache.find(&keys[round as usize % 10]).unwrap();
-            std::hint::black_box(found.state(clock.now()));
-        });
+        let lookup = lookup(apps);
         let reference = small.map_or_else(String::new, |small| format!("with 10 apps {}", shown(small)));
         small = Some(lookup);
         table.time(&format!("cached lookup inside the agent, {apps} apps"), Duration::from_nanos(200), lookup, &reference);
     }
 }
 
-fn cached(now: Timestamp) -> Cached {
+/// Finding a lease among those of so many apps, and telling that it is fresh.
+pub(crate) fn lookup(apps: usize) -> Duration {
+    let clock = SystemClock::default();
+    let now = clock.now();
+    let cache = Cache::default();
+    for number in 0..apps {
+        cache.put(Key { app: app(number), kind: Kind::Readonly }, Arc::new(cached(now, 0.5)));
+    }
+    let keys: Vec<_> = (0..10).map(|number| Key { app: app(number * apps / 10), kind: Kind::Readonly }).collect();
+    batched(200, 1_000, |round| {
+        let found = cache.find(&keys[round as usize % 10]).unwrap();
+        std::hint::black_box(found.state(clock.now()));
+    })
+}
+
+/// A lease that lives for a day, with these moments drawn.
+pub(crate) fn cached(now: Timestamp, draw: f64) -> Cached {
     let lease = Lease {
         token: Arc::new(ApiToken::new(Zeroizing::new("fm2_x".into()))),
         expiry: Expiry::Unknown,
@@ -77,7 +83,7 @@ fn cached(now: Timestamp) -> Cached {
             is_login: false,
         },
     };
-    let moments = Moments { ttl: Duration::from_hours(24), p99: Duration::ZERO, draw: 0.5, at_most: None };
+    let moments = Moments { ttl: Duration::from_hours(24), p99: Duration::ZERO, draw, at_most: None };
     Cached::new(lease, "0000000000000000".parse().unwrap(), moments, Terms { revision: 0, leaves_whole: true })
 }
 
@@ -133,7 +139,7 @@ async fn command(table: &Table) {
     let setting = Setting::new();
     setting.configure("");
     let core = setting.core().await;
-    let fly = setting.path("bin/fly");
+    let fly = setting.fly();
     assert!(get(&core, 0).await, "the stand-in mints");
     let alone = || assert!(Command::new(&fly).env_clear().output().unwrap().status.success());
     // In turn, so that both meet the same machine.

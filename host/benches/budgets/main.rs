@@ -8,9 +8,12 @@
 
 mod agent;
 mod core;
+#[path = "../home/mod.rs"]
+mod home;
 mod measure;
 mod process;
 mod sandbox;
+mod scale;
 mod setting;
 mod tokens;
 
@@ -36,4 +39,5 @@ fn main() {
     core::run(&table);
     agent::run(&table);
     process::run(&table);
+    scale::run();
 }

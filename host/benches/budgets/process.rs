@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use crate::{
-    agent::Running,
+    home::Running,
     measure::{Table, median, shown},
     setting::Setting,
 };
@@ -11,7 +11,7 @@ use crate::{
 pub(crate) fn run(table: &Table) {
     let setting = Setting::new();
     setting.configure("");
-    let _agent = Running::start(&setting);
+    let _agent = Running::agent(&setting);
     let get = || {
         let status = setting.flytoken().args(["get", "app-0"]).stdin(Stdio::null()).stdout(Stdio::null()).status();
         assert!(status.unwrap().success());
