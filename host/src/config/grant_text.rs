@@ -45,7 +45,7 @@ impl Serialize for FileText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.form {
             FileForm::Secret => self.path.serialize(serializer),
-            form => Whole { path: self.path.clone(), form }.serialize(serializer),
+            form @ FileForm::Bytes => Whole { path: self.path.clone(), form }.serialize(serializer),
         }
     }
 }

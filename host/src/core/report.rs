@@ -63,7 +63,7 @@ impl Core {
             failed: account.at,
         });
         let unserved = unserved.collect();
-        let (leased, mut leases) = (cached.len(), cached);
+        let (in_cache, mut leases) = (cached.len(), cached);
         leases.sort_by_key(|(_, cached)| cached.state(now) == LeaseState::Fresh);
         let apps_left_out = leave_out(&mut leases, MOST_APPS);
         let apps = leases.into_iter().map(|(key, cached)| AppStatus {
@@ -116,7 +116,7 @@ impl Core {
             unserved,
             resting: resting.collect(),
             resting_left_out,
-            resources: self.resources(leased),
+            resources: self.resources(in_cache),
         }))
     }
 

@@ -9,6 +9,7 @@ use flytoken_source::{Host, Lease, Refusal, Request, Source};
 struct Environment;
 
 impl Source for Environment {
+    #[expect(clippy::disallowed_methods, reason = "in a component these are the variables that the operator granted")]
     fn resolve(_request: &Request) -> Result<Lease, Refusal> {
         variable::resolve(&Host, |name| std::env::var(name).ok())
     }
