@@ -168,7 +168,9 @@ fn other_apps_are_served_while_a_source_is_busy_for_as_many_apps_as_it_may() {
     // None of these calls keeps the agent from stopping either.
     let ((), took) = timed(|| agent.stop());
     assert!(took < Duration::from_secs(5), "{took:?}");
-    assert_eq!(waiting.receive(), None);
+    let told: Vec<Value> = std::iter::from_fn(|| waiting.receive()).map(|answer| answer["failure"]["code"].clone()).collect();
+    assert_eq!(told, vec!["agent"; told.len()], "whoever waits is told that the agent stops");
+    assert_eq!(told.len() as u64, MOST_CALLS);
 }
 
 #[test]
