@@ -81,7 +81,15 @@ fn each_mistake_is_told_with_its_place_and_what_was_meant() {
         ),
         (
             "sources:\n  cli:\n    grants:\n      reveal: true\n",
-            "4:7: sources.cli.grants.reveal: a source that may `reveal` secrets cannot have `commands` too: it could pass on what it reads",
+            "4:7: sources.cli.grants.reveal: a source that can read secrets, by `reveal`, cannot have `commands` too: it could pass on what it reads; if it may, add `may-leak: true` here",
+        ),
+        (
+            "sources:\n  cli:\n    grants:\n      files: { Token: /a }\n",
+            "4:16: sources.cli.grants.files: a file's name is 1 to 32 of a-z, 0-9 and -, the first a letter",
+        ),
+        (
+            "sources:\n  cli:\n    grants:\n      env: [9A]\n",
+            "4:13: sources.cli.grants.env[0]: a variable's name is letters, digits and _, the first no digit",
         ),
         // What is no configuration at all.
         ("ttl: 1h\n---\nttl: 2h\n", " holds more than one YAML document"),
@@ -99,8 +107,7 @@ fn a_key_of_what_is_not_built_yet_is_unknown_like_any_other() {
     let home = Home::new();
     for (yaml, place) in [
         ("sources: { cli: { grants: { http: [] } } }\n", "1:29: sources.cli.grants: unknown key `http`"),
-        ("sources: { cli: { grants: { files: {} } } }\n", "1:29: sources.cli.grants: unknown key `files`"),
-        ("sources: { cli: { grants: { may-leak: true } } }\n", "1:29: sources.cli.grants: unknown key `may-leak`"),
+        ("sources: { cli: { grants: { sockets: [] } } }\n", "1:29: sources.cli.grants: unknown key `sockets`"),
     ] {
         home.configure(yaml);
         let told = mistakes(&home);

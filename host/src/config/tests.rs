@@ -259,7 +259,7 @@ fn one_file_that_does_not_hold_says_where_what_and_what_was_meant() {
         ),
         (
             "sources: { cli: { grants: { reveal: true } } }\n",
-            "1:29: sources.cli.grants.reveal: a source that may `reveal` secrets cannot have `commands` too: it could pass on what it reads",
+            "1:29: sources.cli.grants.reveal: a source that can read secrets, by `reveal`, cannot have `commands` too: it could pass on what it reads; if it may, add `may-leak: true` here",
         ),
         (
             "sources: { cli: { sha256: 0000000000000000000000000000000000000000000000000000000000000000 } }\n",
