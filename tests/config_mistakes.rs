@@ -85,7 +85,7 @@ fn each_mistake_is_told_with_its_place_and_what_was_meant() {
         ),
         (
             "sources:\n  cli:\n    grants:\n      files: { Token: /a }\n",
-            "4:16: sources.cli.grants.files: a file's name is 1 to 32 of a-z, 0-9 and -, the first a letter",
+            "4:14: sources.cli.grants.files: a file's name is 1 to 32 of a-z, 0-9 and -, the first a letter",
         ),
         (
             "sources:\n  cli:\n    grants:\n      env: [9A]\n",
