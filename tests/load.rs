@@ -41,7 +41,7 @@ fn under_load_nothing_fails_but_sources_and_afterwards_all_that_was_held_is_let_
     let (home, world) = world();
     let agent = home.agent();
     begin(&home, &agent);
-    let before = held(&home, &agent);
+    let before = Resources::steady(|| held(&home, &agent));
 
     let load = Load { socket: agent.socket.clone(), apps: 400, connections: 40, bound: Bound::Requests(150) };
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -47,7 +47,8 @@ fn main() -> ExitCode {
         [("state", home.path("home/.local/state/flytoken")), ("compiled code", home::cache()), ("temp folder", runtime.into())];
     let look = || Resources::of(agent.pid(), &socket, &folders);
     scenario::begin(&socket);
-    let before = rest(look);
+    rest(look);
+    let before = Resources::steady(look);
 
     let load =
         Load { socket: socket.clone(), apps: APPS, connections: CONNECTIONS, bound: Bound::Time { lasting, per_second: PER_SECOND } };
@@ -66,11 +67,11 @@ fn main() -> ExitCode {
 }
 
 /// Waits until nobody is at work and only what `fly` minted is cached.
-fn rest(look: impl Fn() -> Resources) -> Resources {
+fn rest(look: impl Fn() -> Resources) {
     for _ in 0..SETTLE.as_secs() {
         let held = look();
         if held.0["owners"] == 0 && held.0["supervisors"] == 0 && held.0["cached leases"] == 1 {
-            return held;
+            return;
         }
         thread::sleep(Duration::from_secs(1));
     }

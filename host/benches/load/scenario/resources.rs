@@ -43,6 +43,20 @@ impl Resources {
         Self(counts)
     }
 
+    /// What the agent holds once that stays the same: the connection of a look is not closed the moment that the look is over.
+    pub(crate) fn steady(look: impl Fn() -> Self) -> Self {
+        let mut last = look();
+        for _ in 0..50 {
+            std::thread::sleep(PAUSE);
+            let now = look();
+            if now == last {
+                return now;
+            }
+            last = now;
+        }
+        panic!("the agent does not come to rest: {last:?}");
+    }
+
     /// Waits until the agent holds what it held `before`, plus `more` of some things, and tells what is different if it never does.
     pub(crate) fn settle(before: &Self, more: &[(&str, usize)], patience: Duration, look: impl Fn() -> Self) -> (Self, Vec<String>) {
         let mut expected = before.clone();
@@ -57,7 +71,7 @@ impl Resources {
             if told.is_empty() || begun.elapsed() > patience {
                 return (now, told);
             }
-            std::thread::sleep(Duration::from_millis(200));
+            std::thread::sleep(PAUSE);
         }
     }
 }
@@ -73,3 +87,6 @@ fn entries(folder: &Path) -> usize {
     let below = |entry: fs::DirEntry| 1 + entry.file_type().map_or(0, |kind| if kind.is_dir() { entries(&entry.path()) } else { 0 });
     fs::read_dir(folder).into_iter().flatten().flatten().map(below).sum()
 }
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(200);
