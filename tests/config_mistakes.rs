@@ -89,7 +89,7 @@ fn each_mistake_is_told_with_its_place_and_what_was_meant() {
         ),
         (
             "sources:\n  cli:\n    grants:\n      env: [9A]\n",
-            "4:13: sources.cli.grants.env[0]: a variable's name is letters, digits and _, the first no digit",
+            "4:12: sources.cli.grants.env: a variable's name is letters, digits and _, the first no digit",
         ),
         // What is no configuration at all.
         ("ttl: 1h\n---\nttl: 2h\n", " holds more than one YAML document"),
