@@ -59,6 +59,9 @@ pub(super) struct Answer {
     /// The only actions that it allows, of the two there are: `r`, `rC`.
     #[serde(default)]
     pub(super) actions: Option<String>,
+    /// In the role `memory`: it gives what it remembers, and takes so long to remember.
+    #[serde(default)]
+    pub(super) remembers_after: Option<Length>,
     /// What it says instead.
     #[serde(default)]
     pub(super) says: Option<Refusal>,

@@ -26,13 +26,21 @@ pub(super) struct Scripted {
     name: String,
     answers: Mutex<VecDeque<Answer>>,
     asked: Mutex<Vec<Intent>>,
+    remembered: Mutex<Option<Lease>>,
     tokens: Arc<Tokens>,
     clock: Arc<dyn Clock>,
 }
 
 impl Scripted {
     pub(super) fn new(name: &str, answers: Vec<Answer>, tokens: Arc<Tokens>, clock: Arc<dyn Clock>) -> Self {
-        Self { name: name.to_owned(), answers: Mutex::new(answers.into()), asked: Mutex::default(), tokens, clock }
+        Self {
+            name: name.to_owned(),
+            answers: Mutex::new(answers.into()),
+            asked: Mutex::default(),
+            remembered: Mutex::default(),
+            tokens,
+            clock,
+        }
     }
 
     /// What each asking was for, in order.
@@ -62,6 +70,10 @@ impl Scripted {
         sleep(takes.min(call.timeout)).await;
         if takes > call.timeout {
             return Err(broke(BrokeKind::TimedOut));
+        }
+        if answer.remembers_after.is_some() {
+            let remembered = self.remembered.lock().unwrap().as_ref().map(copy);
+            return remembered.ok_or_else(|| Refused::Said(refusal(Says::Absent)));
         }
         match (&answer.gives, answer.says, answer.breaks) {
             (Some(name), None, None) => Ok(self.lease(name, &answer, &call)),
@@ -94,12 +106,18 @@ impl Code for Scripted {
         Box::pin(self.answer(call, request))
     }
 
-    fn keep<'a>(&'a self, _: Call, _: SourceRequest, _: &'a Lease) -> BoxFuture<'a, Result<(), Refused>> {
-        panic!("`{}` is no keeper", self.name)
+    fn keep<'a>(&'a self, _: Call, _: SourceRequest, lease: &'a Lease) -> BoxFuture<'a, Result<(), Refused>> {
+        let after = self.answers.lock().unwrap().front().and_then(|answer| answer.remembers_after);
+        Box::pin(async move {
+            sleep(after.unwrap_or_else(|| panic!("`{}` remembers nothing", self.name)).duration()).await;
+            *self.remembered.lock().unwrap() = Some(copy(lease));
+            Ok(())
+        })
     }
 
     fn forget(&self, _: Call, _: SourceRequest) -> BoxFuture<'_, Result<(), Refused>> {
-        panic!("`{}` is no keeper", self.name)
+        self.remembered.lock().unwrap().take();
+        Box::pin(async { Ok(()) })
     }
 
     fn revoke<'a>(&'a self, _: Call, _: SourceRequest, _: &'a str) -> BoxFuture<'a, Result<Revocation, Refused>> {
@@ -113,6 +131,11 @@ impl Code for Scripted {
     fn sha256(&self) -> [u8; 32] {
         [1; 32]
     }
+}
+
+fn copy(lease: &Lease) -> Lease {
+    let Lease { token, expiry, id, provenance } = lease;
+    Lease { token: Arc::clone(token), expiry: *expiry, id: id.clone(), provenance: provenance.clone() }
 }
 
 fn broke(kind: BrokeKind) -> Refused {
