@@ -43,7 +43,9 @@ fn a_revoked_token_is_dead_at_fly_and_never_handed_out_again() {
         assert_eq!((&mint["cached"], mint["revoked_at"].is_u64(), &mint["revoke_error"]), (&false.into(), true, &Value::Null), "{mint}");
         assert!(home.run(&["minted"]).stdout.lines().nth(1).unwrap().ends_with("ago)"));
         assert_ne!(home.get(&["web"])["token"], old["token"], "with an agent: {with_agent}");
-        drop(agent);
+        if let Some(agent) = agent {
+            agent.stop();
+        }
         assert_ne!(home.get(&["web"])["token"], old["token"], "after a restart, with an agent: {with_agent}");
         assert_eq!(fly.called_to("create").len(), 2, "what was minted in its place is kept");
     }
@@ -211,7 +213,9 @@ fn a_newer_token_of_the_same_app_and_other_kinds_stay() {
         let new = home.get(&["web"]);
         home.run(&["revoke", &old]).ends_with(0);
         assert_eq!((fly.is_good(&old), home.get(&["web"])), (Some(false), new.clone()), "with an agent: {with_agent}");
-        drop(agent);
+        if let Some(agent) = agent {
+            agent.stop();
+        }
         assert_eq!(home.get(&["web"])["token"], new["token"], "from storage");
         assert_eq!(home.get(&["web", "--kind", "deploy"])["token"], deploy["token"]);
         assert_eq!(fly.called_to("create").len(), 3);
