@@ -514,8 +514,9 @@ fn unchanged(key: &Key) -> Failure {
 /// How long a failure answers in the place of a new run.
 const REMEMBERED: Duration = Duration::from_secs(2);
 
-/// An owner without work for this long ends.
-const IDLE: Duration = Duration::from_secs(10);
+/// An owner without work for this long ends: no sooner than what failed may be tried again, and not much later, since an owner takes
+/// more memory than the lease that it brought.
+const IDLE: Duration = Duration::from_secs(3);
 
 /// How often a run is started over because its lease was unwanted by the time it came.
 const MOST_RERUNS: u8 = 2;

@@ -169,15 +169,18 @@ fn memory(table: &Table, setting: &Setting, agent: &Running) {
         client.ask(&request(number)).unwrap().unwrap();
     }
     // Idle owners end.
-    thread::sleep(Duration::from_secs(12));
+    thread::sleep(OWNERS_END);
     let before = agent.resident();
     for number in APPS / 2..APPS {
         client.ask(&request(number)).unwrap().unwrap();
     }
-    thread::sleep(Duration::from_secs(12));
+    thread::sleep(OWNERS_END);
     let grown = mebibytes(agent.resident().saturating_sub(before)) * 1024.0 / 3_000.0;
     table.line("memory of each further app", "2 KiB", &format!("{grown:.2} KiB"), grown / 2.0, &format!("{APPS} apps"));
 }
+
+/// Longer than an owner without work stays.
+const OWNERS_END: Duration = Duration::from_secs(5);
 
 /// Enough that what is bounded is full at half of it, 3,000.
 const APPS: usize = 6_000;
