@@ -18,6 +18,7 @@ use crate::{
     resolver::Resolver,
     runtime::{BrokeKind, Refused, Revocation},
     store::StoreError,
+    time::Timestamp,
     tombstones::Burial,
 };
 
@@ -25,6 +26,8 @@ use crate::{
 pub struct Revoked {
     /// How the token ended where it was minted; or why it may still be good.
     pub outcome: Result<Revocation, Refusal>,
+    /// When, as the ledger has it.
+    pub at: Timestamp,
     /// Whether all of it is on disk here.
     pub written: Result<(), StoreError>,
     /// What was cached of it.
@@ -49,7 +52,7 @@ pub async fn revoke(resolver: &Arc<Resolver>, name: &str, mint: &Mint) -> Revoke
             .await
             .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
     };
-    Revoked { outcome, written: buried.and(noted), dropped }
+    Revoked { outcome, at, written: buried.and(noted), dropped }
 }
 
 /// Whether this very mint is what a cache or a memory answers with, for any kind of its app.

@@ -34,13 +34,13 @@ impl Core {
         if mint.until.after(LONG) <= resolver.clock.now() {
             return reply(RevokeOutcome::Ended, Some(mint.until));
         }
-        let Revoked { outcome, written, dropped } = revocation::revoke(resolver, &name, &mint).await;
+        let Revoked { outcome, at, written, dropped } = revocation::revoke(resolver, &name, &mint).await;
         // Whoever used it needs another one now.
         self.inner.forgive(|key: &Key| dropped.iter().any(|(gone, _)| gone == key));
         let revocation = outcome.map_err(|refusal| self.may_be_good(&name, &mint, &refusal))?;
         written.map_err(|error| storage_failed("the token is revoked at Fly, but that is not on disk here", &error))?;
         match revocation {
-            Revocation::Revoked => reply(RevokeOutcome::Revoked, Some(resolver.clock.now())),
+            Revocation::Revoked => reply(RevokeOutcome::Revoked, Some(at)),
             Revocation::AlreadyRevoked => reply(RevokeOutcome::AlreadyRevoked, None),
         }
     }
