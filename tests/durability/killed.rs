@@ -1,6 +1,7 @@
 //! Agents that are killed while clients talk to them.
 
 use std::{
+    fs::{self, File},
     path::PathBuf,
     process::{Child, Stdio},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -24,10 +25,12 @@ pub(super) enum Moment {
 /// Starts an agent, lets `client` talk to it for each of `clients` at the same time, and kills it. A client is called again and again,
 /// until it returns none: the agent is gone.
 pub(super) fn killed<C: Send>(home: &Home, moment: Moment, clients: &mut [C], client: impl Fn(&mut C, &mut Wire) -> Option<()> + Sync) {
-    let child = home.command(&["agent"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let log = home.outside("killed.log");
+    let stderr = File::create(&log).unwrap();
+    let child = home.command(&["agent"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
     let (answers, gone) = (AtomicUsize::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
-        let doomed = Doomed { child, gone: &gone };
+        let mut doomed = Doomed { child, gone: &gone };
         for each in clients {
             let (client, answers, gone) = (&client, &answers, &gone);
             scope.spawn(move || {
@@ -42,7 +45,11 @@ pub(super) fn killed<C: Send>(home: &Home, moment: Moment, clients: &mut [C], cl
         match moment {
             Moment::Started(after) => thread::sleep(after),
             Moment::Answered(least, after) => {
-                eventually("answers", || (answers.load(Ordering::SeqCst) >= least).then_some(()));
+                eventually("answers", || {
+                    let ended = doomed.child.try_wait().unwrap();
+                    assert!(ended.is_none(), "the agent ended by itself: {ended:?} {}", fs::read_to_string(&log).unwrap_or_default());
+                    (answers.load(Ordering::SeqCst) >= least).then_some(())
+                });
                 thread::sleep(after);
             }
         }
