@@ -31,7 +31,7 @@ use crate::system::Environment;
 pub use commands::{Before, Commands, Invocation, Permit};
 pub use grant::{CommandGrant, EnvValue, SecretName, granted};
 pub use outcome::{Failure, Output};
-pub use scratch::place as scratch_place;
+pub use scratch::{place as scratch_place, sweep};
 pub use supervisor::SUPERVISE;
 pub use template::{Argument, BadTemplate, Placeholder};
 pub use token_id::{NotAnId, TokenId};

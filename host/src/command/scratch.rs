@@ -2,12 +2,14 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use crate::{
     system::{self, Environment},
+    time::Timestamp,
     trust,
 };
 
@@ -52,7 +54,7 @@ pub(super) struct Scratch {
 impl Scratch {
     /// Makes one in `parent`. Its name cannot be guessed, and making it fails rather than take what is already there.
     pub(super) fn create(parent: &Path) -> io::Result<Self> {
-        let name = format!("flytoken-{:032x}", u128::from_le_bytes(system::random()));
+        let name = format!("{PREFIX}{:032x}", u128::from_le_bytes(system::random()));
         let path = parent.join(name);
         fs::DirBuilder::new().mode(PRIVATE).create(&path)?;
         Ok(Self { path, ours: true })
@@ -77,6 +79,22 @@ impl Drop for Scratch {
     }
 }
 
+/// Removes what is left in `place` of agents that were killed in the moment between making a folder and handing it over: empty folders of
+/// this user's that are older than any run.
+pub fn sweep(place: &Path, now: Timestamp) {
+    let uid = rustix::process::geteuid().as_raw();
+    for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+        let is_named = entry.file_name().to_str().and_then(|name| name.strip_prefix(PREFIX)).is_some_and(|rest| rest.len() == 32);
+        let Ok(metadata) = entry.metadata() else { continue };
+        let made = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        let age = now.since(Timestamp::from_seconds(made.as_secs()));
+        if is_named && metadata.is_dir() && metadata.uid() == uid && age > ABANDONED {
+            // One that is not empty stays: a supervisor is about to remove it.
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+}
+
 /// Removes a folder and all that is in it, as far as that is possible; nothing there is as good. Links are not followed.
 pub(super) fn remove(path: &Path) {
     let gone = |result: &io::Result<()>| result.as_ref().map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |()| true);
@@ -96,6 +114,12 @@ fn open_up(path: &Path) {
         folders.extend(entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()));
     }
 }
+
+/// How the folders' names begin.
+const PREFIX: &str = "flytoken-";
+
+/// No run takes as long, by far.
+const ABANDONED: Duration = Duration::from_hours(1);
 
 const PRIVATE: u32 = 0o700;
 
@@ -125,6 +149,29 @@ mod tests {
             let place = place(&Environment::from_iter([("XDG_RUNTIME_DIR", runtime)]));
             assert!(place.is_absolute() && Scratch::create(&place).is_ok(), "{runtime}: {}", place.display());
         }
+    }
+
+    #[test]
+    fn only_empty_folders_that_nobody_can_want_any_more_are_swept_up() {
+        let parent = tempfile::tempdir().unwrap();
+        let now = Timestamp::from_seconds(2_000_000_000);
+        let make = |name: &str, age: Duration| {
+            let path = parent.path().join(name);
+            fs::create_dir(&path).unwrap();
+            let made = UNIX_EPOCH + Duration::from_secs(now.seconds()) - age;
+            fs::File::open(&path).unwrap().set_modified(made).unwrap();
+            path
+        };
+        let name = |digit: char| format!("flytoken-{}", digit.to_string().repeat(32));
+        let day = Duration::from_hours(24);
+        let left = make(&name('0'), day);
+        let kept = [make(&name('1'), Duration::from_mins(59)), make("flytoken-mine", day), make("other", day)];
+        let full = make(&name('2'), day);
+        fs::write(full.join("log"), "x").unwrap();
+        fs::File::open(&full).unwrap().set_modified(UNIX_EPOCH).unwrap();
+        sweep(parent.path(), now);
+        assert!(!left.exists());
+        assert!(kept.iter().all(|path| path.exists()) && full.exists());
     }
 
     #[test]
