@@ -14,9 +14,14 @@ mod sources;
 mod stage;
 mod swap;
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
-use tokio::{runtime::Builder, select, task::spawn_blocking, time::Instant};
+use tokio::{
+    runtime::Builder,
+    select,
+    task::spawn_blocking,
+    time::{Instant, timeout},
+};
 
 use self::{act::Act, show::Show, stage::Stage};
 use crate::{
@@ -40,7 +45,7 @@ pub enum Ending {
 /// # Errors
 /// If something did not go as it should, with what the agent logged last. Everything is removed all the same.
 pub fn run(output: Output, environment: &Environment) -> Result<Ending, Failure> {
-    let runtime = Builder::new_current_thread().enable_io().build().map_err(|cause| unset(&cause))?;
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(|cause| unset(&cause))?;
     runtime.block_on(async {
         // First of all: from here on a signal ends the demo in an orderly way, and there is nothing to be removed yet.
         let stop = stop_signal().map_err(|cause| unset(&cause))?;
@@ -49,9 +54,17 @@ pub fn run(output: Output, environment: &Environment) -> Result<Ending, Failure>
             let stage = Arc::clone(&stage);
             spawn_blocking(move || play(&stage, output))
         };
+        tokio::pin!(stop);
         select! {
-            played = &mut play => played.unwrap_or_else(|panic| Err(failed(panic.to_string()))).map(|()| Ending::Done),
-            () = stop => {
+            played = &mut play => {
+                let played = played.unwrap_or_else(|panic| Err(failed(panic.to_string()))).map(|()| Ending::Done);
+                // A terminal stops the agent too, whose end may be noticed before the signal is.
+                match played {
+                    Err(failure) => timeout(LATE_SIGNAL, stop).await.map_or(Err(failure), |()| Ok(Ending::Interrupted)),
+                    done => done,
+                }
+            }
+            () = &mut stop => {
                 // Whatever the play is at ends with the agent. What came of it does not matter any more.
                 stage.interrupt();
                 let _ = play.await;
@@ -116,6 +129,9 @@ fn unset(cause: &io::Error) -> Failure {
     let message = format!("the demo cannot begin: {cause}");
     Failure { code: FailureCode::Misconfigured, message, hint: Some(hint), steps: Vec::new() }
 }
+
+/// How long after a failure the signal is waited for that may be behind it.
+const LATE_SIGNAL: Duration = Duration::from_millis(500);
 
 /// Lines of the agent's log that are shown with a failure.
 const LOG_LINES: usize = 8;
