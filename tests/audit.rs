@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use serde_json::Value;
 
-use crate::harness::{Fly, Home, minted, user_token};
+use crate::harness::{Fly, Home, Wire, get, minted, user_token};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -146,11 +146,38 @@ fn where_it_is_required_nothing_leaves_that_is_not_on_record() {
     let agent = home.agent();
     home.run(&["get", "web"]).ends_with(4);
     home.run(&["get", "web"]).ends_with(4);
+    let problem = home.run(&["status", "--json"]).json()["config"]["problem"].take();
+    assert!(problem.as_str().is_some_and(|problem| problem.contains("requests are not on record")), "{problem}");
     // Mended while the agent runs.
     fs::remove_dir(home.path("audit.jsonl")).unwrap();
     home.get(&["web"]);
     assert_eq!(agent.log().matches("requests are not on record").count(), 1);
     drop(agent);
+    is_whole(&home);
+}
+
+#[test]
+fn while_its_settings_change_nothing_leaves_that_is_not_on_record() {
+    let (home, _fly) = audited(", required: true");
+    let _agent = home.agent();
+    home.get(&["web"]);
+    let asked = std::sync::atomic::AtomicUsize::new(1);
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let mut wire = Wire::connect(&home.path(".local/state/flytoken/run/agent.sock"));
+            while !home.path("enough").exists() {
+                let answer = wire.ask(&get("web"));
+                asked.fetch_add(usize::from(!answer["reply"]["token"].is_null()), std::sync::atomic::Ordering::Relaxed);
+            }
+        });
+        for round in 0..12 {
+            home.configure(&format!("version: 1\naudit: {{ file: ~/audit.jsonl, required: true, rotate-at: {}MiB }}\n", 32 + round));
+            std::thread::sleep(std::time::Duration::from_millis(150));
+        }
+        home.write("enough", "");
+        asking.join().unwrap();
+    });
+    assert_eq!(requests(&home).iter().filter(|line| *line == "get web given").count(), asked.into_inner());
     is_whole(&home);
 }
 

@@ -227,6 +227,13 @@ impl Core {
         }
     }
 
+    /// Why requests are not on record although they should be.
+    pub(super) fn unrecorded(&self) -> Option<String> {
+        let audit = self.inner.audit.load();
+        let failed = self.inner.unrecorded.load(Ordering::Relaxed).then_some("the last line could not be written, see the agent's log");
+        audit.problem().or(failed.filter(|_| audit.settings().is_some())).map(|why| format!("requests are not on record: {why}"))
+    }
+
     /// Has the end of the chain kept soon, or says why there is nothing to keep.
     fn note(&self, recorded: &Result<(), String>) {
         match recorded {
@@ -239,6 +246,24 @@ impl Core {
             Err(_) => {}
         }
     }
+}
+
+/// Has requests put on record as it is configured now. May block.
+pub(super) fn put_in_force(inner: &Inner, settings: Option<Settings>) {
+    let _one = lock(&inner.reopening);
+    let before = inner.audit.load_full();
+    if before.settings() == settings.as_ref() && before.problem().is_none() {
+        return;
+    }
+    // The former one has to let go of the file first. In between nothing leaves unseen if either of the two wants every line: whoever is
+    // asked then waits for the lock that is held here.
+    if let Some(between) = before.settings().or(settings.as_ref()) {
+        let required = [before.settings(), settings.as_ref()].into_iter().flatten().any(|settings| settings.required);
+        let between = Settings { required, ..between.clone() };
+        inner.audit.store(Arc::new(Audit::Broken { settings: between, why: "its settings change".into() }));
+    }
+    drop(before);
+    inner.audit.store(Arc::new(Audit::open(settings, &inner.resolver)));
 }
 
 /// The audit, opened again if it could not be written before. May block.

@@ -8,7 +8,7 @@ use std::{
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use super::{ConfigurationFacts, Inner, audit::Audit, lock};
+use super::{ConfigurationFacts, Inner, audit, lock};
 use crate::{
     changes::{Changes, Places},
     config::{self, ComponentRef, Config, Layers, Loaded, UserFiles},
@@ -67,6 +67,12 @@ async fn apply(inner: &Arc<Inner>, config: Arc<Config>) {
         spawn_blocking(move || Sources::load(&runtime, &config, &before.sources)).await
     };
     if let Ok(sources) = sources {
+        let auditing = {
+            let (inner, settings) = (Arc::clone(inner), config.audit.clone());
+            spawn_blocking(move || audit::put_in_force(&inner, settings))
+        };
+        // First, so that nothing is handed out under the new configuration that is on record under the old one alone.
+        let _ = auditing.await;
         put_in_force(inner, config, sources);
     }
 }
@@ -83,11 +89,6 @@ pub(super) fn put_in_force(inner: &Inner, config: Arc<Config>, sources: Sources)
     }
     let resolver = &inner.resolver;
     let before = resolver.live.load_full();
-    if inner.audit.load().settings() != config.audit.as_ref() || inner.audit.load().problem().is_some() {
-        // The former one has to let go of the file first.
-        inner.audit.store(Arc::new(Audit::Off));
-        inner.audit.store(Arc::new(Audit::open(config.audit.clone(), resolver)));
-    }
     let changed = before.config != config;
     let same_sources = sources.do_the_same_as(&before.sources);
     let live = Arc::new(Live { config, sources, revision: before.revision + 1 });

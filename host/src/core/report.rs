@@ -106,7 +106,7 @@ impl Core {
             },
             config: ConfigStatus {
                 files: configuration.files.iter().map(|path| path.display().to_string()).collect(),
-                problem: configuration.problem.clone(),
+                problem: configuration.problem.clone().or_else(|| self.unrecorded()),
             },
             chain: live.config.chain.steps.iter().map(|step| step.source.to_string()).collect(),
             strict: live.config.chain.strict,
