@@ -11,6 +11,7 @@ pub mod refusal;
 pub mod time;
 pub mod token;
 
+pub mod attestation;
 pub mod audit;
 pub mod cache;
 pub mod chain;

@@ -21,11 +21,11 @@ use tokio::{
 };
 
 use super::{ANSWER_GRACE, Answers};
-use crate::audit::Peer;
+use crate::attestation::Facts;
 use crate::protocol::{Answer, Failure, FailureCode, FrameError, Incoming, MAX_REQUEST, Outgoing, decode_request, encode_answer};
 
 /// Serves one client until it leaves, misbehaves, or the other end of `stopping` is dropped.
-pub(super) async fn run(mut stream: UnixStream, client: Peer, core: impl Answers, mut stopping: watch::Receiver<()>) {
+pub(super) async fn run(mut stream: UnixStream, client: Facts, core: impl Answers, mut stopping: watch::Receiver<()>) {
     let (mut reader, mut writer) = stream.split();
     let mut connection = Connection::new(client, core);
     let stop = async move { while stopping.changed().await.is_ok() {} };
@@ -80,7 +80,7 @@ pub(super) async fn run(mut stream: UnixStream, client: Peer, core: impl Answers
 }
 
 struct Connection<C> {
-    client: Peer,
+    client: Facts,
     core: C,
     incoming: Incoming,
     outgoing: Outgoing,
@@ -106,7 +106,7 @@ enum Phase {
 }
 
 impl<C: Answers> Connection<C> {
-    fn new(client: Peer, core: C) -> Self {
+    fn new(client: Facts, core: C) -> Self {
         Self {
             client,
             core,

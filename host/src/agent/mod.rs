@@ -23,14 +23,14 @@ pub use lock::{AgentLock, Holder};
 pub use process::harden;
 pub use signals::stop_signal;
 
-use crate::audit::Peer;
+use crate::attestation::Facts;
 use crate::protocol::{Answer, Failure, FailureCode, Outgoing, Request, encode_answer};
 
 /// What answers requests: the core, or a stand-in of a test.
 pub trait Answers: Clone + Send + Sync + 'static {
     /// The answer to one request of `client`. Should be ready at its first poll where nobody has to be asked: the connection then writes it at
     /// once, without a task of its own.
-    fn answer(&self, client: &Peer, request: Request) -> impl Future<Output = Answer> + Send + 'static;
+    fn answer(&self, client: &Facts, request: Request) -> impl Future<Output = Answer> + Send + 'static;
 
     /// Is told how many connections are open, each time that changes.
     fn connected(&self, open: usize) {
@@ -79,10 +79,12 @@ pub async fn serve(listener: UnixListener, core: impl Answers, shutdown: impl Fu
 }
 
 /// The connection and whose it is, if its peer may be heard.
-fn admitted(stream: UnixStream, open: usize) -> Option<(UnixStream, Peer)> {
+fn admitted(stream: UnixStream, open: usize) -> Option<(UnixStream, Facts)> {
     let own = rustix::process::geteuid().as_raw();
     let client = match stream.peer_cred() {
-        Ok(peer) if peer.uid() == own => Peer { pid: peer.pid().and_then(|pid| u32::try_from(pid).ok()), uid: peer.uid(), gid: peer.gid() },
+        Ok(peer) if peer.uid() == own => {
+            Facts { pid: peer.pid().and_then(|pid| u32::try_from(pid).ok()), uid: peer.uid(), gid: peer.gid(), ..Facts::default() }
+        }
         Ok(peer) => {
             tracing::warn!(uid = peer.uid(), pid = peer.pid(), "hung up on a process of another user");
             return None;

@@ -17,6 +17,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 use super::*;
 use crate::{
     app::AppName,
+    attestation::Facts,
     client::{self, Client, ClientError},
     kind::Kind,
     lease::Expiry,
@@ -30,7 +31,7 @@ struct Script {
 }
 
 impl Answers for Script {
-    fn answer(&self, _: &Peer, request: Request) -> impl Future<Output = Answer> + Send + 'static {
+    fn answer(&self, _: &Facts, request: Request) -> impl Future<Output = Answer> + Send + 'static {
         self.asked.fetch_add(1, Ordering::Relaxed);
         async move {
             let Request::Get { app, .. } = request else { return Ok(Reply::Unset { existed: true }) };
@@ -83,8 +84,8 @@ impl Agent {
     }
 }
 
-fn peer() -> Peer {
-    Peer { pid: None, uid: 0, gid: 0 }
+fn peer() -> Facts {
+    Facts::default()
 }
 
 fn claim(socket: &Path) -> (Endpoint, UnixListener) {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::chain::{ChainKey, Head, Link};
-use crate::{app::AppName, kind::Kind, time::Timestamp, token::Fingerprint};
+use crate::{app::AppName, attestation::Facts, kind::Kind, time::Timestamp, token::Fingerprint};
 
 /// Something that is on record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub enum Event {
 #[serde(rename_all = "kebab-case")]
 pub struct Entry {
     /// Who asked.
-    pub client: Peer,
+    pub client: Facts,
     /// What was asked: `get`, `refresh`, `set`, `unset`, `invalidate`, `revoke`.
     pub request: String,
     /// For what.
@@ -76,19 +76,6 @@ pub struct Subject {
     /// The name of the mint that is to be revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mint: Option<String>,
-}
-
-/// Who asked, as the kernel tells it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Peer {
-    /// The process, if the system tells.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pid: Option<u32>,
-    /// Its user.
-    pub uid: u32,
-    /// Its group.
-    pub gid: u32,
 }
 
 /// What was decided.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub use self::{
     chain::{ChainKey, Head, Link},
-    entry::{Decision, Entry, Event, Narrowed, Peer, Subject},
+    entry::{Decision, Entry, Event, Narrowed, Subject},
     journal::{Journal, JournalError, Settings},
     verify::{Finding, Flaw, Report, verify},
 };

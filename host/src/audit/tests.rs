@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::{
     app::AppName,
+    attestation::Facts,
     kind::Kind,
     store::Patience,
     test_support::{TestClock, timestamp},
@@ -85,7 +86,7 @@ fn key() -> ChainKey {
 
 fn given(number: u32) -> Event {
     Event::Request(Entry {
-        client: Peer { pid: Some(number), uid: 1000, gid: 100 },
+        client: Facts { pid: Some(number), uid: 1000, gid: 100, ..Facts::default() },
         request: "get".into(),
         subject: Subject { app: AppName::parse("web").ok(), kind: Some(Kind::Deploy), mint: None },
         decision: Decision::Given,

@@ -19,7 +19,7 @@ use tracing::Level;
 use super::{Context, turn::Turn};
 use crate::{
     agent::Answers,
-    audit::Peer,
+    attestation::Facts,
     core::{Core, Mode, PATIENCE, Setup},
     output::init_log,
     protocol::{Answer, Failure, FailureCode, Reply, Request, Status},
@@ -91,7 +91,7 @@ impl Served {
 }
 
 impl Answers for Served {
-    fn answer(&self, client: &Peer, request: Request) -> impl Future<Output = Answer> + Send + 'static {
+    fn answer(&self, client: &Facts, request: Request) -> impl Future<Output = Answer> + Send + 'static {
         let at_once = self.core.serve_at_once(client, &request).map(Ok);
         let served = self.clone();
         let client = client.clone();
@@ -144,9 +144,9 @@ pub(super) fn begin_log(context: &Context, usual: Level) {
 }
 
 /// A command without an agent asks for itself.
-fn this_process() -> Peer {
+fn this_process() -> Facts {
     let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
-    Peer { pid: Some(std::process::id()), uid, gid }
+    Facts { pid: Some(std::process::id()), uid, gid, ..Facts::default() }
 }
 
 fn too_late() -> Failure {

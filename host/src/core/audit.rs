@@ -11,7 +11,8 @@ use tracing::warn;
 use super::{Core, Inner, lock};
 use crate::{
     app::AppName,
-    audit::{self, ChainKey, Decision, Entry, Event, Finding, HeadKeeper, Journal, Narrowed, Peer, SealedHead, Settings, Subject},
+    attestation::Facts,
+    audit::{self, ChainKey, Decision, Entry, Event, Finding, HeadKeeper, Journal, Narrowed, SealedHead, Settings, Subject},
     cache::Key,
     causes::with_causes,
     delivery::Narrowing,
@@ -121,7 +122,7 @@ impl Asked {
         })
     }
 
-    fn entry(self, client: &Peer, answer: &Result<&Reply, &Failure>, narrowing: Narrowing) -> Entry {
+    fn entry(self, client: &Facts, answer: &Result<&Reply, &Failure>, narrowing: Narrowing) -> Entry {
         let (decision, why) = match answer {
             Ok(_) => (Decision::Given, None),
             Err(failure) => {
@@ -155,7 +156,7 @@ impl Asked {
 
 impl Core {
     /// The answer to a request of `client` that needs nobody but the cache, put on record. None where that would have to wait for the disk.
-    pub fn serve_at_once(&self, client: &Peer, request: &Request) -> Option<Reply> {
+    pub fn serve_at_once(&self, client: &Facts, request: &Request) -> Option<Reply> {
         let audit = self.inner.audit.load();
         if matches!(**audit, Audit::Off) {
             return self.at_once(request);
@@ -175,7 +176,7 @@ impl Core {
     ///
     /// # Errors
     /// As [`Core::answer`], and exit 4 for what cannot be put on record.
-    pub async fn serve(&self, client: Peer, request: Request) -> Answer {
+    pub async fn serve(&self, client: Facts, request: Request) -> Answer {
         let audit = self.inner.audit.load_full();
         let asked = if matches!(*audit, Audit::Off) { None } else { Asked::of(&request) };
         let Some(asked) = asked else { return self.answer(request).await };
