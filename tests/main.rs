@@ -43,6 +43,7 @@ mod observe;
 mod one_shots;
 mod output;
 mod panics;
+mod policy;
 mod readme;
 mod renewal;
 mod replaced;

@@ -13,7 +13,7 @@ use crate::{
     cache::{Cached, Key},
     causes::with_causes,
     check::{self, Wanted},
-    config::{EffectiveRule, OnFailure, Role, Step},
+    config::{EffectiveRule, OnFailure, Role, Ruled, Step},
     explanations::Account,
     granted_files,
     health::Outcome,
@@ -109,6 +109,10 @@ impl Asked<'_> {
         }
         if source.config.role == Role::Manual && self.key.kind == Kind::Login {
             return (Said::Skipped("a manual token is not the login"), Duration::ZERO);
+        }
+        if source.config.ruled == Some(Ruled::Forbidden) {
+            let text = "the administrator's policy has no rule under `sources` that lets it run: `flytoken policy show`";
+            return (Said::Refused(Refusal::Denied(text.into())), Duration::ZERO);
         }
         let loaded = match &source.loaded {
             Ok(loaded) => loaded,
@@ -304,7 +308,7 @@ pub fn request(resolver: &Resolver, source: &Source, rule: &EffectiveRule<'_>, k
 
 /// No step answered: every step with its own reason, the code that occurs first in the documented order, and a hint.
 fn failure(key: &Key, steps: Vec<StepReport>) -> Failure {
-    const ORDER: [FailureCode; 3] = [FailureCode::NeedsHuman, FailureCode::Misconfigured, FailureCode::TryAgain];
+    const ORDER: [FailureCode; 4] = [FailureCode::Denied, FailureCode::NeedsHuman, FailureCode::Misconfigured, FailureCode::TryAgain];
     let code = ORDER.into_iter().find(|code| steps.iter().any(|step| step.outcome.code() == *code)).unwrap_or(FailureCode::NoToken);
     let (app, kind) = (&key.app, key.kind);
     let command = steps.iter().filter(|step| step.outcome.code() == code).find_map(|step| step.command.clone());
@@ -312,6 +316,7 @@ fn failure(key: &Key, steps: Vec<StepReport>) -> Failure {
         (_, Some(command)) => format!("run `{command}`"),
         (FailureCode::NoToken, None) if kind == Kind::Login => "log in with `fly auth login`".into(),
         (FailureCode::NoToken, None) => format!("check the app's name, or give it a token by hand: `flytoken set {app}`"),
+        (FailureCode::Denied, None) => "see what the policy leaves: `flytoken policy show`".into(),
         (FailureCode::Misconfigured, None) => "run `flytoken config check`, then mend what the step names".into(),
         (_, None) => format!("try again, and see `flytoken explain {app} --kind {kind}`"),
     };

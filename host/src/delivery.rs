@@ -28,6 +28,22 @@ impl Narrowing {
         *self == Self::default()
     }
 
+    /// As narrow as both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let actions = match (self.actions, other.actions) {
+            (Some(one), Some(two)) => Some(Actions(one.0 & two.0)),
+            (one, two) => one.or(two),
+        };
+        let max_lifetime = [self.max_lifetime, other.max_lifetime].into_iter().flatten().min();
+        Self { actions, max_lifetime }
+    }
+
+    /// Whether it leaves nothing of any token.
+    pub fn leaves_nothing(&self) -> bool {
+        self.actions.is_some_and(|actions| actions.0 == Mask::NONE)
+    }
+
     /// A client's wish under a rule: what the client does not say is as the rule says.
     ///
     /// # Errors

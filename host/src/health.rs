@@ -66,6 +66,7 @@ impl Resting {
             Refusal::Absent(text) => Refusal::Absent(with(text)),
             Refusal::Unavailable(text) => Refusal::Unavailable(with(text)),
             Refusal::Misconfigured(text) => Refusal::Misconfigured(with(text)),
+            Refusal::Denied(text) => Refusal::Denied(with(text)),
             Refusal::NeedsHuman { text, command, url } => Refusal::NeedsHuman { text: with(text), command, url },
         }
     }
@@ -140,7 +141,7 @@ impl Health {
             }
             Refusal::Unavailable(_) => (Some(backoff(failures, (self.draw)())), Some(digest())),
             Refusal::NeedsHuman { .. } => (Some(MOMENTS.0 + MOMENTS.1.saturating_sub(MOMENTS.0).mul_f64((self.draw)())), None),
-            Refusal::Misconfigured(_) => (None, Some(digest())),
+            Refusal::Misconfigured(_) | Refusal::Denied(_) => (None, Some(digest())),
         };
         memories.make_room();
         let rest = Rest { refusal: refusal.clone(), until: wait.map(|wait| Instant::now() + wait), digest, failures };

@@ -20,6 +20,7 @@ pub mod core;
 pub mod delivery;
 pub mod ids;
 pub mod owner;
+pub mod policy;
 pub mod resolver;
 pub mod tombstones;
 

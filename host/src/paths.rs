@@ -4,8 +4,18 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     config::{Layers, NameError, ProfileName, UserFiles},
+    policy,
     system::Environment,
 };
+
+/// The folder of an administrator's files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct System {
+    /// The folder, `/etc/flytoken` in earnest.
+    pub folder: PathBuf,
+    /// The administrator, who alone may have written a policy: root in earnest.
+    pub owner: u32,
+}
 
 /// Where things lie for one user and one profile.
 ///
@@ -15,7 +25,7 @@ use crate::{
 pub struct Paths {
     profile: Option<ProfileName>,
     home: Option<PathBuf>,
-    system: PathBuf,
+    system: System,
     config: Option<PathBuf>,
     config_file: Option<PathBuf>,
     state: Option<PathBuf>,
@@ -28,13 +38,13 @@ pub struct Paths {
 impl Paths {
     /// Works out where things lie from the environment.
     ///
-    /// `profile` is what the command line says; it goes before `FLYTOKEN_PROFILE`. `system` is the system's folder, `/etc/flytoken` in earnest:
+    /// `profile` is what the command line says; it goes before `FLYTOKEN_PROFILE`. `system` is the system's folder:
     /// an argument and not a variable, so that no user's environment can move it. Values of the XDG variables that are not absolute are ignored,
     /// as their specification asks; flytoken's own variables may be relative to the working directory.
     ///
     /// # Errors
     /// If the profile's name is not one.
-    pub fn new(environment: &Environment, profile: Option<&str>, system: &Path) -> Result<Self, NameError> {
+    pub fn new(environment: &Environment, profile: Option<&str>, system: System) -> Result<Self, NameError> {
         let profile = match profile.or_else(|| environment.text("FLYTOKEN_PROFILE")) {
             Some(name) => Some(ProfileName::parse(name)?).filter(|profile| !profile.is_default()),
             None => None,
@@ -66,7 +76,7 @@ impl Paths {
         Ok(Self {
             config_file: named(environment, "FLYTOKEN_CONFIG"),
             cache: base("XDG_CACHE_HOME", ".cache"),
-            system: system.to_owned(),
+            system,
             profile,
             home,
             config,
@@ -125,11 +135,16 @@ impl Paths {
         }
     }
 
+    /// The administrator's policy.
+    pub fn policy(&self) -> policy::Place {
+        policy::Place { file: self.system.folder.join(policy::FILE), owner: self.system.owner, home: self.home.clone() }
+    }
+
     /// Where configuration files are looked for, `uid` being the user who may have written them.
     pub fn layers(&self, uid: u32) -> Layers {
         let named = self.config_file.clone().map(UserFiles::Named);
         Layers {
-            system: self.system.clone(),
+            system: self.system.folder.clone(),
             user: named.or_else(|| self.config.clone().map(UserFiles::Folder)),
             home: self.home.clone(),
             uid,
@@ -177,7 +192,7 @@ mod tests {
     use super::*;
 
     fn paths(variables: &[(&str, &str)], profile: Option<&str>) -> Result<Paths, NameError> {
-        Paths::new(&variables.iter().copied().collect(), profile, Path::new("/etc/flytoken"))
+        Paths::new(&variables.iter().copied().collect(), profile, System { folder: "/etc/flytoken".into(), owner: 0 })
     }
 
     fn table(paths: &Paths) -> [Option<&str>; 5] {

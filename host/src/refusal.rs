@@ -20,13 +20,19 @@ pub enum Refusal {
     },
     /// Asking again will not help before settings, grants or surroundings change. A denied call counts as this.
     Misconfigured(String),
+    /// An administrator's policy does not let it run.
+    Denied(String),
 }
 
 impl Refusal {
     /// The reason in words.
     pub fn text(&self) -> &str {
         match self {
-            Self::Absent(text) | Self::Unavailable(text) | Self::Misconfigured(text) | Self::NeedsHuman { text, .. } => text,
+            Self::Absent(text)
+            | Self::Unavailable(text)
+            | Self::Misconfigured(text)
+            | Self::Denied(text)
+            | Self::NeedsHuman { text, .. } => text,
         }
     }
 
@@ -34,7 +40,7 @@ impl Refusal {
     pub fn command(&self) -> Option<&str> {
         match self {
             Self::NeedsHuman { command, .. } => command.as_deref(),
-            Self::Absent(_) | Self::Unavailable(_) | Self::Misconfigured(_) => None,
+            Self::Absent(_) | Self::Unavailable(_) | Self::Misconfigured(_) | Self::Denied(_) => None,
         }
     }
 
@@ -45,6 +51,7 @@ impl Refusal {
             Self::Unavailable(_) => StepOutcome::Unavailable,
             Self::NeedsHuman { .. } => StepOutcome::NeedsHuman,
             Self::Misconfigured(_) => StepOutcome::Misconfigured,
+            Self::Denied(_) => StepOutcome::Denied,
         }
     }
 }
@@ -55,6 +62,7 @@ impl StepOutcome {
         match self {
             Self::NeedsHuman => FailureCode::NeedsHuman,
             Self::Misconfigured => FailureCode::Misconfigured,
+            Self::Denied => FailureCode::Denied,
             Self::Unavailable => FailureCode::TryAgain,
             Self::Lease | Self::Absent | Self::Skipped => FailureCode::NoToken,
         }

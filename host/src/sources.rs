@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     builtin,
-    config::{ComponentRef, Config, DurationText, SourceConfig, SourceName},
+    config::{ComponentRef, Config, DurationText, Ruled, SourceConfig, SourceName},
     hex,
     lease::Lease,
     protocol::SourceStatus,
@@ -165,6 +165,11 @@ fn load(runtime: &Runtime, config: &Arc<SourceConfig>, before: Option<&Arc<Sourc
             stats: Arc::clone(&stats),
         })
     };
+    let cut = match &config.ruled {
+        Some(Ruled::Forbidden) => return fresh(Err("the administrator's policy does not let it run".into()), [0; 32], None),
+        Some(Ruled::Cut { rule, what }) => format!(" (the administrator's policy takes away: {what}; rule {rule})"),
+        None => String::new(),
+    };
     let new = bytes_of(&config.component).and_then(|bytes| {
         let sha256: [u8; 32] = Sha256::digest(&bytes).into();
         if config.sha256.is_some_and(|pinned| pinned != sha256) {
@@ -180,6 +185,7 @@ fn load(runtime: &Runtime, config: &Arc<SourceConfig>, before: Option<&Arc<Sourc
         }
         Ok((Ok(Arc::new(loaded) as Arc<dyn Code>), digest))
     });
+    let new = new.map_err(|problem| problem + &cut);
     match (new, before) {
         (Ok((loaded, digest)), _) => fresh(loaded, digest, None),
         // The old one goes on serving, under the settings and grants it was loaded with; but not with a grant that it no longer has.

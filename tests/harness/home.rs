@@ -34,6 +34,8 @@ impl Home {
             ("TMPDIR", path("tmp")),
             ("FLYTOKEN_TEST_CLOCK", path("clock")),
             ("FLYTOKEN_TEST_PANIC", path("secrets/panic")),
+            // The administrator's files are not this machine's.
+            ("FLYTOKEN_TEST_SYSTEM", path("system")),
             // Shared by all behaviours: compiled code depends on nothing but the components.
             ("XDG_CACHE_HOME", shared_cache().display().to_string()),
         ];
@@ -88,6 +90,11 @@ impl Home {
     /// Writes the user's configuration.
     pub(crate) fn configure(&self, yaml: &str) {
         self.write(".config/flytoken/config.yaml", yaml);
+    }
+
+    /// Writes the administrator's policy.
+    pub(crate) fn govern(&self, yaml: &str) {
+        self.write(self.outside("system/policy.yaml"), yaml);
     }
 
     /// Writes a file in the home directory, or wherever an absolute path leads, in one step: it may be in use.

@@ -1,10 +1,10 @@
 //! What the budgets are measured in: a throwaway home with a configuration, a core in this process, and made-up tokens.
 
-use std::{fs, ops::Deref, path::Path, sync::Arc, time::Duration};
+use std::{fs, ops::Deref, sync::Arc, time::Duration};
 
 use flytoken::{
     core::{Core, Mode, Setup},
-    paths::Paths,
+    paths::{Paths, System},
     system::{Clock, Environment, SystemClock},
     token::{Caveat, Mask, ResourceSet, forge::Forge},
 };
@@ -47,7 +47,7 @@ pub(crate) async fn homeless() -> Core {
 }
 
 async fn start(environment: Environment) -> Core {
-    let paths = Paths::new(&environment, None, Path::new("/nowhere/flytoken")).unwrap();
+    let paths = Paths::new(&environment, None, System { folder: "/nowhere/flytoken".into(), owner: 0 }).unwrap();
     let clock = Arc::new(SystemClock::default());
     Core::start(Setup { clock, environment, paths, mode: Mode::Agent }).await.unwrap_or_else(|failure| panic!("{failure:?}"))
 }

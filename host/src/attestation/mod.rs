@@ -1,8 +1,12 @@
 //! Who a client is, as the kernel tells it.
 
+mod file;
+
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+pub use file::executable_at;
 
 /// A process that asks for something. What is none or empty was not looked at, or the system does not tell it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +37,13 @@ pub struct Facts {
     pub via_flytoken: bool,
 }
 
+impl std::fmt::Display for Facts {
+    /// As one line of a log: the keys that they have in the audit, and their values.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&crate::plain::whole_line(&serde_json::to_string(self).unwrap_or_default()))
+    }
+}
+
 /// The program of a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -49,6 +60,7 @@ pub struct Executable {
 
 /// Which facts somebody wants to know: none is looked for in vain.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each fact is wanted or not, whatever the others are")]
 pub struct Wanted {
     /// All groups.
     pub groups: bool,
@@ -58,6 +70,19 @@ pub struct Wanted {
     pub sha256: bool,
     /// Unit and control group.
     pub cgroup: bool,
+}
+
+impl Wanted {
+    /// What either of the two wants.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            groups: self.groups || other.groups,
+            executable: self.executable || other.executable,
+            sha256: self.sha256 || other.sha256,
+            cgroup: self.cgroup || other.cgroup,
+        }
+    }
 }
 
 mod digest {
@@ -79,4 +104,10 @@ mod digest {
             |text: String| hex::decode(&text).and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| Error::custom("no SHA-256 digest"));
         text.map(decode).transpose()
     }
+}
+
+/// This process, as somebody whom it asks sees it.
+pub fn of_this_process(_: Wanted) -> Facts {
+    let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+    Facts { pid: Some(std::process::id()), uid, gid, ..Facts::default() }
 }

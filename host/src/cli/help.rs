@@ -159,6 +159,16 @@ Examples:
   flytoken config check
   flytoken config show";
 
+pub(super) const POLICY: &str = "\
+A policy is an administrator's file, /etc/flytoken/policy.yaml: the ceiling over what users configure,
+and which clients get what. No variable and no option moves it.
+
+Examples:
+  flytoken policy check ./policy.yaml
+  flytoken policy show
+  flytoken policy test --app my-app --kind deploy
+  flytoken policy test --app my-app --client user=ci,executable=/usr/bin/deploy";
+
 pub(super) const COMPLETIONS: &str = "\
 Examples:
   flytoken completions bash > ~/.local/share/bash-completion/completions/flytoken

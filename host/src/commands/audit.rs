@@ -11,10 +11,9 @@ use std::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Context, failure, unexpected};
+use super::{Context, failure, policy::effective, unexpected};
 use crate::{
     cli::{Audit, AuditAction, AuditTail},
-    config,
     output::{Paint, Table},
     plain,
     protocol::{AuditFinding, AuditReport, Failure, FailureCode, Reply, Request},
@@ -65,10 +64,8 @@ fn text(report: &AuditReport, paint: Paint) -> String {
 
 /// The file is the user's own, and needs no agent to be read.
 fn tail(tail: &AuditTail, context: &Context) -> Result<(), Failure> {
-    let layers = context.paths.layers(rustix::process::getuid().as_raw());
-    let loaded = config::load(&layers)
-        .map_err(|errors| failure(FailureCode::Misconfigured, errors.to_string(), "mend the file, then run `flytoken config check`"))?;
-    let Some(settings) = &loaded.config.audit else {
+    let config = effective(context)?.config;
+    let Some(settings) = &config.audit else {
         let message = "nothing is put on record here";
         let hint = "add `audit: { file: audit.jsonl }` to the configuration: `flytoken config path`";
         return Err(failure(FailureCode::Misconfigured, message, hint));

@@ -18,6 +18,7 @@ mod inspect;
 mod invalidate;
 mod local;
 mod minted;
+mod policy;
 mod quick;
 mod refresh;
 mod revoke;
@@ -33,7 +34,8 @@ use crate::{
     app_from,
     cli::{App, Cli, Command, Global},
     output::{Moments, Output},
-    paths::Paths,
+    paths::{Paths, System},
+    policy as administrator,
     protocol::{Failure, FailureCode},
     system::{Clock, Environment},
 };
@@ -104,6 +106,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Stopped> {
         Command::Attenuate(attenuate) => attenuate::run(&attenuate, context),
         Command::Agent => agent::run(context),
         Command::Config(config) => config::run(&config, context),
+        Command::Policy(policy) => return Ok(policy::run(&policy, context)?),
         Command::Completions(completions) => completions::run(&completions, context),
         Command::Demo => return demo::run(context).map(|()| ExitCode::SUCCESS),
     }?;
@@ -138,7 +141,7 @@ struct Context {
 impl Context {
     fn new(global: Global, environment: Environment, clock: Arc<dyn Clock>, output: Output) -> Result<Self, Failure> {
         let paths =
-            Paths::new(&environment, global.profile.as_deref(), Path::new(SYSTEM_FOLDER)).map_err(|error| usage(error.to_string()))?;
+            Paths::new(&environment, global.profile.as_deref(), administrators(&environment)).map_err(|error| usage(error.to_string()))?;
         Ok(Self { global, environment, clock, paths, output, local: RefCell::default() })
     }
 
@@ -175,5 +178,21 @@ fn unexpected_end() -> Failure {
     failure(FailureCode::Internal, "flytoken failed while it worked on the answer", "this is a defect of flytoken; try again")
 }
 
-/// Where an administrator's files lie. Not a variable: no user's environment may move it.
+/// Where an administrator's files lie, and who that is. No user's environment may move it.
+///
+/// In a debug build, and only there and only where the real folder has no policy, `FLYTOKEN_TEST_SYSTEM` names another folder, whose owner
+/// is this user: the behaviours in `tests/` have policies of their own that way. A release build does not know the variable.
+fn administrators(environment: &Environment) -> System {
+    let real = System { folder: SYSTEM_FOLDER.into(), owner: ROOT };
+    let stand_in = environment.var("FLYTOKEN_TEST_SYSTEM").filter(|_| cfg!(debug_assertions));
+    match stand_in {
+        Some(folder) if !real.folder.join(administrator::FILE).exists() => {
+            System { folder: folder.into(), owner: rustix::process::getuid().as_raw() }
+        }
+        _ => real,
+    }
+}
+
 const SYSTEM_FOLDER: &str = "/etc/flytoken";
+
+const ROOT: u32 = 0;

@@ -79,6 +79,18 @@ fn facts(status: &Status, paint: Paint, moments: &Moments) -> Table {
     let files: Vec<String> = config.files.iter().map(|file| plain::whole_line(file)).collect();
     facts.fact("config", if files.is_empty() { "built-in defaults".into() } else { files.join(", ") });
     problem(&mut facts, paint, config.problem.as_deref());
+    if let Some(policy) = &status.policy {
+        let file = policy.file.as_deref().map(plain::whole_line);
+        facts.fact(
+            "policy",
+            match file {
+                Some(file) if policy.reports_only => format!("{file}, {}", paint.fair("which only reports")),
+                Some(file) => format!("{file}, {}", paint.good("enforced")),
+                None => paint.bad("broken: nothing is answered"),
+            },
+        );
+        problem(&mut facts, paint, policy.problem.as_deref());
+    }
     let order = chain.iter().map(|name| plain::line(name)).collect::<Vec<_>>().join(", ");
     if *agent {
         facts.fact("holds", holds(status.resources));
@@ -213,6 +225,7 @@ mod tests {
             storage: StorageStatus { durable: true, directory: Some("/s".into()), key: Some("file".into()), problem: None },
             login: LoginStatus { present: true, origin: "/h/.fly/config.yml".into(), generation: Some("00c0ffee".into()), problem: None },
             config: ConfigStatus { files: vec!["/c.yaml".into()], problem: Some("/c.yaml:3:1: unknown key".into()) },
+            policy: None,
             chain: vec!["storage".into(), "cli".into()],
             strict: false,
             sources: vec![SourceStatus {

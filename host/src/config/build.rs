@@ -86,17 +86,14 @@ impl Check<'_> {
     }
 
     fn audit(&mut self, layer: &AuditLayer, path: &KeyPath, home: Option<&Path>) -> Option<audit::Settings> {
-        let Some(file) = layer.file.as_deref().filter(|file| !file.is_empty()) else {
-            self.report(path, At::Value, Problem::Wrong("the key `file` is missing".into()));
-            return None;
-        };
-        let rotate_at = layer.rotate_at.map_or(DEFAULT_ROTATE_AT, |size| size.0);
-        if !(MIN_ROTATE_AT..=MAX_ROTATE_AT).contains(&rotate_at) {
-            let (least, most) = (SizeText(MIN_ROTATE_AT).to_string(), SizeText(MAX_ROTATE_AT).to_string());
-            self.report(&path.key("rotate-at"), At::Value, Problem::OutOfBounds { least, most });
+        let folder = self.origins.document(&path.key("file")).and_then(|document| document.folder.clone()).unwrap_or_default();
+        match audit_settings(layer, &folder, home) {
+            Ok(settings) => Some(settings),
+            Err((key, problem)) => {
+                self.report(&key.map_or_else(|| path.clone(), |key| path.key(key)), At::Value, problem);
+                None
+            }
         }
-        let file = self.file(file, &path.key("file"), home);
-        Some(audit::Settings { path: file, required: layer.required.unwrap_or_default(), rotate_at })
     }
 
     fn count(&mut self, count: usize, most: usize, what: &'static str, path: &KeyPath) {
@@ -152,6 +149,7 @@ impl Check<'_> {
                 env: grants.env.unwrap_or_default().into_iter().map(|name| name.0).collect(),
                 may_leak: grants.may_leak.unwrap_or_default(),
             },
+            ruled: None,
         };
         self.rules(&source, path);
         source
@@ -167,13 +165,13 @@ impl Check<'_> {
 
     /// The absolute path of a file that is named: relative ones lie beside the configuration file that names them.
     fn file(&mut self, text: &str, path: &KeyPath, home: Option<&Path>) -> PathBuf {
-        match (text.strip_prefix("~/"), home) {
-            (Some(rest), Some(home)) => home.join(rest),
-            (Some(_), None) => {
-                self.report(path, At::Value, Problem::Wrong("`~` stands for nothing here: HOME is not set".into()));
+        let folder = self.origins.document(path).and_then(|document| document.folder.as_deref()).unwrap_or(Path::new(""));
+        match located(text, folder, home) {
+            Ok(path) => path,
+            Err(problem) => {
+                self.report(path, At::Value, problem);
                 PathBuf::new()
             }
-            (None, _) => self.origins.document(path).and_then(|document| document.folder.as_deref()).unwrap_or(Path::new("")).join(text),
         }
     }
 
@@ -275,6 +273,35 @@ impl Check<'_> {
             }),
         };
         layers.iter().map(rule).collect()
+    }
+}
+
+/// How requests are put on record; relative files lie in `folder`.
+///
+/// # Errors
+/// What is wrong, and under which key.
+pub(crate) fn audit_settings(
+    layer: &AuditLayer,
+    folder: &Path,
+    home: Option<&Path>,
+) -> Result<audit::Settings, (Option<&'static str>, Problem)> {
+    let file = layer.file.as_deref().filter(|file| !file.is_empty());
+    let file = file.ok_or_else(|| (None, Problem::Wrong("the key `file` is missing".into())))?;
+    let rotate_at = layer.rotate_at.map_or(DEFAULT_ROTATE_AT, |size| size.0);
+    if !(MIN_ROTATE_AT..=MAX_ROTATE_AT).contains(&rotate_at) {
+        let (least, most) = (SizeText(MIN_ROTATE_AT).to_string(), SizeText(MAX_ROTATE_AT).to_string());
+        return Err((Some("rotate-at"), Problem::OutOfBounds { least, most }));
+    }
+    let path = located(file, folder, home).map_err(|problem| (Some("file"), problem))?;
+    Ok(audit::Settings { path, required: layer.required.unwrap_or_default(), rotate_at })
+}
+
+/// The absolute path of a file that is named: below the home directory, absolute, or relative to `folder`.
+fn located(text: &str, folder: &Path, home: Option<&Path>) -> Result<PathBuf, Problem> {
+    match (text.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => Ok(home.join(rest)),
+        (Some(_), None) => Err(Problem::Wrong("`~` stands for nothing here: HOME is not set".into())),
+        (None, _) => Ok(folder.join(text)),
     }
 }
 

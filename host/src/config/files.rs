@@ -68,7 +68,7 @@ impl Layers {
     }
 
     /// What people call a file.
-    pub(super) fn name(&self, path: &Path) -> String {
+    pub(crate) fn name(&self, path: &Path) -> String {
         let below_home = self.home.as_deref().filter(|home| home.parent().is_some()).and_then(|home| path.strip_prefix(home).ok());
         let name = below_home.map_or_else(|| path.display().to_string(), |rest| format!("~/{}", rest.display()));
         whole_line(&name)
@@ -80,7 +80,7 @@ impl Layers {
     }
 
     /// The text of a file, or nothing if it does not exist.
-    pub(super) fn read(&self, path: &Path) -> Result<Option<String>, ConfigError> {
+    pub(crate) fn read(&self, path: &Path) -> Result<Option<String>, ConfigError> {
         let unreadable = |error: &io::Error| self.error(path, None, Problem::Unreadable(error.to_string()));
         if let Err(error) = fs::symlink_metadata(path) {
             return if is_missing(&error) { Ok(None) } else { Err(unreadable(&error)) };

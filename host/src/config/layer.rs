@@ -53,7 +53,7 @@ pub(super) struct BudgetLayer {
 /// The `audit`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map with file, required and rotate-at")]
-pub(super) struct AuditLayer {
+pub(crate) struct AuditLayer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

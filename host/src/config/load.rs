@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use serde::de::DeserializeOwned;
 use serde_yaml::Value;
 
 use super::{
@@ -78,11 +79,18 @@ fn finish(origins: &Origins, merged: Value, home: Option<&Path>) -> Result<(Conf
     Ok((build(&layer, origins, home)?, effective))
 }
 
-/// One file by itself.
+/// One file by itself; what says nothing is a layer too.
 fn parse(document: &Document) -> Result<Layer, ConfigError> {
-    let parsed = bounds::check(&document.text)
-        .and_then(|()| serde_yaml::from_str::<Option<Layer>>(&document.text).map_err(|error| Flaw::of_value(&error)));
-    parsed.map(Option::unwrap_or_default).map_err(|flaw| flaw.in_file(document.name.clone()))
+    parse_document::<Option<Layer>>(document).map(Option::unwrap_or_default)
+}
+
+/// A file of any form, not too deep, not too much, and with no key twice.
+///
+/// # Errors
+/// The first thing that is wrong, and where.
+pub(crate) fn parse_document<T: DeserializeOwned>(document: &Document) -> Result<T, ConfigError> {
+    let parsed = bounds::check(&document.text).and_then(|()| serde_yaml::from_str(&document.text).map_err(|error| Flaw::of_value(&error)));
+    parsed.map_err(|flaw| flaw.in_file(document.name.clone()))
 }
 
 /// What is in force where no file says otherwise.

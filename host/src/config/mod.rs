@@ -36,8 +36,15 @@ pub use origin::{Origin, Origins};
 pub use pattern::{Pattern, PatternError};
 pub use position::{KeyPath, Position};
 pub use problem::{ConfigError, ConfigErrors, Problem};
-pub use source::{BUILTINS, ComponentRef, Grants, Records, Role, SourceConfig};
+pub use source::{BUILTINS, ComponentRef, Grants, Records, Role, Ruled, SourceConfig};
 pub use text::{DurationText, SizeText, TextError};
+
+pub(crate) use build::audit_settings;
+pub(crate) use layer::AuditLayer;
+pub(crate) use load::parse_document;
+pub(crate) use origin::{At, Document};
+pub(crate) use pattern::fits;
+pub(crate) use text::{ActionsText, DigestText, parsed};
 
 /// What is in force.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,13 +13,13 @@ use crate::plain::line;
 
 /// One file that was read, and holds.
 #[derive(Debug, Clone)]
-pub(super) struct Document {
+pub(crate) struct Document {
     /// The file as people call it: `built-in`, or its path with `~` for the home directory.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// The folder that relative paths in it start from; none for the built-in defaults.
-    pub(super) folder: Option<PathBuf>,
+    pub(crate) folder: Option<PathBuf>,
     /// What it says, kept to find lines when somebody asks.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 /// Which file each value in force comes from.
@@ -50,12 +50,17 @@ impl std::fmt::Display for Origin {
 
 /// Whether an error is about a key or about the value behind it.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum At {
+pub(crate) enum At {
     Key,
     Value,
 }
 
 impl Origins {
+    /// Those of one document that lies over nothing.
+    pub(crate) fn of_one(document: Document) -> Self {
+        Self { documents: vec![document], of: BTreeMap::from([(KeyPath::default(), 0)]) }
+    }
+
     /// Where the value at `path` comes from; none if no file gives it and it follows from other values.
     pub fn of(&self, path: &KeyPath) -> Option<Origin> {
         let document = self.of.get(path).and_then(|index| self.documents.get(*index))?;
@@ -75,7 +80,7 @@ impl Origins {
     }
 
     /// An error at `path`, placed as near to it as the file allows.
-    pub(super) fn error(&self, path: &KeyPath, at: At, problem: Problem) -> ConfigError {
+    pub(crate) fn error(&self, path: &KeyPath, at: At, problem: Problem) -> ConfigError {
         let document = self.document(path);
         let position = document.and_then(|document| nearest(path, at, &document.text));
         let file = document.map_or_else(|| String::from("configuration"), |document| document.name.clone());

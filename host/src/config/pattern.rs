@@ -37,29 +37,35 @@ impl Pattern {
 
     /// Whether `app` fits, in time proportional to the product of both lengths at worst.
     pub fn matches(&self, app: &AppName) -> bool {
-        let (pattern, name) = (self.0.as_bytes(), app.as_str().as_bytes());
-        let (mut p, mut n) = (0, 0);
-        // Where to go on after a mismatch: behind the last `*`, letting it swallow one character more.
-        let mut retry: Option<(usize, usize)> = None;
-        while let Some(&character) = name.get(n) {
-            match pattern.get(p) {
-                Some(b'*') => {
-                    p += 1;
-                    retry = Some((p, n));
-                }
-                Some(&literal) if literal == character => {
-                    p += 1;
-                    n += 1;
-                }
-                _ => {
-                    let Some((behind, swallowed)) = retry else { return false };
-                    (p, n) = (behind, swallowed + 1);
-                    retry = Some((behind, n));
-                }
+        fits(&self.0, app.as_str())
+    }
+}
+
+/// Whether `text` fits `pattern`, in which `*` stands for any run of characters, also none, and everything else for itself. Takes time
+/// proportional to the product of both lengths at worst.
+pub(crate) fn fits(pattern: &str, text: &str) -> bool {
+    let (pattern, name) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut n) = (0, 0);
+    // Where to go on after a mismatch: behind the last `*`, letting it swallow one character more.
+    let mut retry: Option<(usize, usize)> = None;
+    while let Some(&character) = name.get(n) {
+        match pattern.get(p) {
+            Some(b'*') => {
+                p += 1;
+                retry = Some((p, n));
+            }
+            Some(&literal) if literal == character => {
+                p += 1;
+                n += 1;
+            }
+            _ => {
+                let Some((behind, swallowed)) = retry else { return false };
+                (p, n) = (behind, swallowed + 1);
+                retry = Some((behind, n));
             }
         }
-        pattern.iter().skip(p).all(|&rest| rest == b'*')
     }
+    pattern.iter().skip(p).all(|&rest| rest == b'*')
 }
 
 impl fmt::Display for Pattern {

@@ -43,13 +43,13 @@ pub(super) enum Segment {
 impl KeyPath {
     /// The path that goes on with `key`.
     #[must_use]
-    pub(super) fn key(&self, key: &str) -> Self {
+    pub(crate) fn key(&self, key: &str) -> Self {
         self.with(Segment::Key(key.into()))
     }
 
     /// The path that goes on with the list's place `index`, counted from 0.
     #[must_use]
-    pub(super) fn index(&self, index: usize) -> Self {
+    pub(crate) fn index(&self, index: usize) -> Self {
         self.with(Segment::Index(index))
     }
 

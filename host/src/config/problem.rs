@@ -48,7 +48,7 @@ pub struct ConfigErrors(Vec<ConfigError>);
 
 impl ConfigErrors {
     /// Nothing if nothing is wrong.
-    pub(super) fn unless_empty(errors: Vec<ConfigError>) -> Result<(), Self> {
+    pub(crate) fn unless_empty(errors: Vec<ConfigError>) -> Result<(), Self> {
         if errors.is_empty() { Ok(()) } else { Err(Self(errors)) }
     }
 

@@ -35,6 +35,22 @@ pub struct SourceConfig {
     pub revoke_on_replace: bool,
     /// What it may do.
     pub grants: Grants,
+    /// What an administrator's policy made of it; none if it is as it was configured.
+    pub ruled: Option<Ruled>,
+}
+
+/// What an administrator's policy made of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ruled {
+    /// It does not run.
+    Forbidden,
+    /// It runs with less.
+    Cut {
+        /// The rule, by its place in the policy.
+        rule: String,
+        /// What was taken, as people read it.
+        what: String,
+    },
 }
 
 /// The code of a source.
@@ -104,6 +120,11 @@ impl Grants {
     /// A way to pass on what was read, by the grant's name, if there is one.
     pub fn way_out(&self) -> Option<&'static str> {
         (!self.commands.is_empty()).then_some("commands")
+    }
+
+    /// Takes every way out.
+    pub fn close_ways_out(&mut self) {
+        self.commands.clear();
     }
 
     /// Whether nothing is granted here that `others` do not grant as well. Memory is a limit and no ability.
@@ -206,6 +227,7 @@ mod tests {
             keep: true,
             revoke_on_replace: false,
             grants: Grants { login: true, ..Grants::default() },
+            ruled: None,
         }
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::delivery::{Actions, NoActions};
 
 /// Deserialises a scalar through `parse`, which sees the text as it stands in the file, quoted or not.
-pub(super) fn parsed<'de, D: Deserializer<'de>, T, E: fmt::Display>(
+pub(crate) fn parsed<'de, D: Deserializer<'de>, T, E: fmt::Display>(
     deserializer: D,
     expecting: &'static str,
     parse: impl FnOnce(&str) -> Result<T, E>,
@@ -81,7 +81,7 @@ impl fmt::Display for SizeText {
 
 /// A SHA-256 digest, written as 64 hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct DigestText(pub(super) [u8; 32]);
+pub(crate) struct DigestText(pub(crate) [u8; 32]);
 
 impl DigestText {
     fn parse(text: &str) -> Result<Self, TextError> {
@@ -125,7 +125,7 @@ impl fmt::Display for Slug {
 
 /// Actions, as letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ActionsText(pub(super) Actions);
+pub(crate) struct ActionsText(pub(crate) Actions);
 
 impl ActionsText {
     fn parse(text: &str) -> Result<Self, NoActions> {

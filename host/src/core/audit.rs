@@ -8,7 +8,7 @@ use std::{
 use tokio::{sync::Notify, task::spawn_blocking};
 use tracing::warn;
 
-use super::{Core, Inner, lock};
+use super::{Core, Inner, lock, policy};
 use crate::{
     app::AppName,
     attestation::Facts,
@@ -16,6 +16,7 @@ use crate::{
     cache::Key,
     causes::with_causes,
     delivery::Narrowing,
+    policy::{InForce, Ruling},
     protocol::{Answer, AuditFinding, AuditReport, Failure, FailureCode, Reply, Request},
     resolver::Resolver,
     store::{Patience, Purpose},
@@ -157,35 +158,55 @@ impl Asked {
 impl Core {
     /// The answer to a request of `client` that needs nobody but the cache, put on record. None where that would have to wait for the disk.
     pub fn serve_at_once(&self, client: &Facts, request: &Request) -> Option<Reply> {
-        let audit = self.inner.audit.load();
-        if matches!(**audit, Audit::Off) {
+        let (policy, audit) = (self.inner.policy.load(), self.inner.audit.load());
+        if matches!((&**policy, &**audit), (InForce::Nothing, Audit::Off)) {
             return self.at_once(request);
         }
         if audit.is_required() || audit.problem().is_some() {
             return None;
         }
+        let Ruling::Answer { rule, most, would_deny: false } = Self::rule(&policy, client, request) else { return None };
+        if !most.is_nothing() {
+            return None;
+        }
         let reply = self.at_once(request)?;
-        if let Some(asked) = Asked::of(request) {
-            let entry = asked.entry(client, &Ok(&reply), Narrowing::default());
+        if let Some(asked) = Asked::of(request).filter(|_| !matches!(**audit, Audit::Off)) {
+            let entry = Entry { rule, ..asked.entry(client, &Ok(&reply), Narrowing::default()) };
             self.note(&audit.record(Event::Request(entry), &self.inner.resolver));
         }
         Some(reply)
     }
 
-    /// Answers one request of `client`, and puts it on record. Where that is required and cannot be done, no token leaves.
+    /// Answers one request of `client` if the policy lets it, and puts it on record. Where that is required and cannot be done, no token
+    /// leaves.
     ///
     /// # Errors
     /// As [`Core::answer`], and exit 4 for what cannot be put on record.
     pub async fn serve(&self, client: Facts, request: Request) -> Answer {
-        let audit = self.inner.audit.load_full();
+        let (policy, audit) = (self.inner.policy.load_full(), self.inner.audit.load_full());
+        let (rule, most, would_deny, denied) = match Self::rule(&policy, &client, &request) {
+            Ruling::Answer { rule, most, would_deny } => (rule, most, would_deny, None),
+            Ruling::Deny { rule, why } => (rule, Narrowing::default(), false, Some(policy::denied(&why))),
+        };
+        if would_deny || denied.is_some() {
+            policy::tell(&client, &request, rule.as_deref(), would_deny);
+        }
         let asked = if matches!(*audit, Audit::Off) { None } else { Asked::of(&request) };
-        let Some(asked) = asked else { return self.answer(request).await };
-        let narrowing = match &request {
-            Request::Get { app, kind, wish } => self.narrowing(&Key { app: app.clone(), kind: *kind }, wish).unwrap_or_default(),
+        let narrowing = match (&request, &asked, &denied) {
+            (Request::Get { app, kind, wish }, Some(_), None) => {
+                self.narrowing(&Key { app: app.clone(), kind: *kind }, wish, most).unwrap_or_default()
+            }
             _ => Narrowing::default(),
         };
-        let answer = self.answer(request).await;
-        let entry = asked.entry(&client, &answer.as_ref(), narrowing);
+        let answer = match denied {
+            Some(failure) => Err(failure),
+            None => self.answer_within(request, most).await,
+        };
+        let Some(asked) = asked else { return answer };
+        let mut entry = Entry { rule, ..asked.entry(&client, &answer.as_ref(), narrowing) };
+        if would_deny {
+            entry.decision = Decision::WouldDeny;
+        }
         let required = audit.is_required();
         let inner = Arc::clone(&self.inner);
         let recorded = spawn_blocking(move || in_order(&inner, audit).record(Event::Request(entry), &inner.resolver)).await;

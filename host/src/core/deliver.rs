@@ -13,12 +13,15 @@ use crate::{
 };
 
 impl Core {
-    /// How narrow the answer has to be.
+    /// How narrow the answer has to be, if it may be `most` at most.
     ///
     /// # Errors
     /// Exit 4 if the client wants more than the rule gives, exit 2 if it wants what cannot be.
-    pub(super) fn narrowing(&self, key: &Key, wish: &Wish) -> Result<Narrowing, Failure> {
-        let rule = self.inner.resolver.live.load().config.rule_for(&key.app).deliver;
+    pub(super) fn narrowing(&self, key: &Key, wish: &Wish, most: Narrowing) -> Result<Narrowing, Failure> {
+        let rule = self.inner.resolver.live.load().config.rule_for(&key.app).deliver.and(most);
+        if rule.leaves_nothing() {
+            return Err(nothing_left(&key.app));
+        }
         let wanted = Narrowing { actions: wish.actions, max_lifetime: wish.max_lifetime.map(Duration::from_secs) };
         let valid_for = wish.valid_for.map(Duration::from_secs);
         if key.kind == Kind::Readonly && wish.actions.is_some_and(|actions| !actions.0.is_within(Mask::READ)) {
@@ -41,8 +44,8 @@ impl Core {
     ///
     /// # Errors
     /// As [`narrowing`](Self::narrowing), since the rule may be another by now, and exit 3 if the lease cannot be as narrow as that.
-    pub(super) fn deliver(&self, key: &Key, cached: &Cached, wish: &Wish) -> Result<Reply, Failure> {
-        let narrowing = self.narrowing(key, wish)?;
+    pub(super) fn deliver(&self, key: &Key, cached: &Cached, wish: &Wish, most: Narrowing) -> Result<Reply, Failure> {
+        let narrowing = self.narrowing(key, wish, most)?;
         if narrowing.is_nothing() {
             return Ok(whole(key, cached));
         }
@@ -76,7 +79,16 @@ fn denied(app: &AppName, exceeds: &Exceeds) -> Failure {
     Failure {
         code: FailureCode::Denied,
         message: format!("app `{app}`: {exceeds}"),
-        hint: Some("ask for less, or change the rule under `apps` in the configuration: `flytoken config show`".into()),
+        hint: Some("ask for less, or see what the rules give: `flytoken config show`, `flytoken policy show`".into()),
+        steps: Vec::new(),
+    }
+}
+
+fn nothing_left(app: &AppName) -> Failure {
+    Failure {
+        code: FailureCode::Denied,
+        message: format!("app `{app}`: its `deliver` rule and the policy's have no action in common"),
+        hint: Some("see `flytoken config show` and `flytoken policy show`".into()),
         steps: Vec::new(),
     }
 }

@@ -8,10 +8,11 @@ use std::{
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use super::{ConfigurationFacts, Inner, audit, lock};
+use super::{ConfigurationFacts, Inner, audit, lock, policy};
 use crate::{
     changes::{Changes, Places},
     config::{self, ComponentRef, Config, Layers, Loaded, UserFiles},
+    policy as administrator,
     resolver::Live,
     sources::Sources,
 };
@@ -32,8 +33,9 @@ pub(super) async fn login(inner: Weak<Inner>) {
     }
 }
 
-/// Loads the configuration and the components again when a file changes. What does not hold leaves what is in force in place.
-pub(super) async fn configuration(inner: Weak<Inner>, layers: Layers, mut changes: Changes) {
+/// Loads the configuration and the components again when a file changes. What does not hold leaves what is in force in place;
+/// `configured` is that, before the policy limits it.
+pub(super) async fn configuration(inner: Weak<Inner>, layers: Layers, mut configured: Arc<Config>, mut changes: Changes) {
     loop {
         changes.wait(INTERVAL).await;
         let read = {
@@ -41,18 +43,20 @@ pub(super) async fn configuration(inner: Weak<Inner>, layers: Layers, mut change
             spawn_blocking(move || config::load(&layers)).await
         };
         let Some(inner) = inner.upgrade() else { return };
+        // First, so that nothing is handed out in between that it no longer lets go.
+        let policy = policy::reload(&inner).await;
         match read {
             Ok(Ok(loaded)) => {
-                changes.follow(places(&layers, &loaded));
-                apply(&inner, Arc::clone(&loaded.config)).await;
+                changes.follow(places(&layers, &loaded, &inner.policy_place));
+                configured = Arc::clone(&loaded.config);
+                apply(&inner, policy::limit(&policy, loaded.config)).await;
                 *lock(&inner.configuration) = ConfigurationFacts { files: loaded.read, problem: None };
             }
             Ok(Err(error)) => {
                 warn!("the configuration in force stays: {error}");
                 lock(&inner.configuration).problem = Some(error.to_string());
                 // A component may have changed as well, or instead.
-                let in_force = Arc::clone(&inner.resolver.live.load().config);
-                apply(&inner, in_force).await;
+                apply(&inner, policy::limit(&policy, Arc::clone(&configured))).await;
             }
             Err(error) => warn!("the configuration in force stays: {error}"),
         }
@@ -119,13 +123,13 @@ pub(super) fn first_places(layers: &Layers) -> Places {
 }
 
 /// The files whose change matters: the configuration's own, those that are not there yet, and the components.
-pub(super) fn places(layers: &Layers, loaded: &Loaded) -> Places {
+pub(super) fn places(layers: &Layers, loaded: &Loaded, policy: &administrator::Place) -> Places {
     let component = |component: &ComponentRef| match component {
         ComponentRef::File(path) => Some(path.clone()),
         ComponentRef::Builtin(_) => None,
     };
     let components = loaded.config.sources.values().filter_map(|source| component(&source.component));
-    Places { files: loaded.files.iter().cloned().chain(components).collect(), folders: layers.folders() }
+    Places { files: loaded.files.iter().cloned().chain(components).chain([policy.file.clone()]).collect(), folders: layers.folders() }
 }
 
 /// Files are looked at this often in case an event was lost.

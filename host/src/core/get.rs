@@ -9,6 +9,7 @@ use super::{Core, deliver::whole};
 use crate::{
     app::AppName,
     cache::{Cached, Key},
+    delivery::Narrowing,
     kind::Kind,
     observe::Acquirer,
     owner::{Answer, Need},
@@ -16,11 +17,11 @@ use crate::{
 };
 
 impl Core {
-    /// A token for one app and kind, as narrow as the app's `deliver` rule and the client's wish want it. What is denied asks no source.
-    pub(super) async fn get(&self, key: Key, wish: Wish) -> Result<Reply, Failure> {
-        self.narrowing(&key, &wish)?;
+    /// A token for one app and kind, as narrow as the app's `deliver` rule, the policy and the client's wish want it. What is denied asks no source.
+    pub(super) async fn get(&self, key: Key, wish: Wish, most: Narrowing) -> Result<Reply, Failure> {
+        self.narrowing(&key, &wish, most)?;
         let cached = self.lease(&key, wish.valid_for.map(Duration::from_secs)).await?;
-        self.deliver(&key, &cached, &wish)
+        self.deliver(&key, &cached, &wish, most)
     }
 
     /// The cached token, if nothing has to be done about it: no lock is held, no task is asked, nothing is narrowed.

@@ -7,6 +7,7 @@ mod get;
 mod invalidate;
 mod manual;
 mod minted;
+mod policy;
 mod report;
 mod revoke;
 #[cfg(test)]
@@ -30,8 +31,10 @@ pub use self::{
 use crate::{
     cache::Key,
     causes::with_causes,
+    delivery::Narrowing,
     observe::Asked,
     owner::Owners,
+    policy::{self as administrator, InForce},
     protocol::{Failure, FailureCode, Reply, Request},
     replaced,
     resolver::Resolver,
@@ -53,6 +56,9 @@ struct Inner {
     started: Timestamp,
     storage: StorageFacts,
     configuration: std::sync::Mutex<ConfigurationFacts>,
+    /// The administrator's policy, and where it lies.
+    policy: ArcSwap<InForce>,
+    policy_place: administrator::Place,
     /// Where requests are put on record.
     audit: ArcSwap<audit::Audit>,
     /// That something was.
@@ -114,15 +120,20 @@ impl Core {
     /// # Errors
     /// A [`Failure`] with its exit code, what happened, a hint, and every step's own reason where the chain ran.
     pub async fn answer(&self, request: Request) -> Result<Reply, Failure> {
-        let Some(asked) = Asked::observe(&request) else { return self.respond(request).await };
-        let answer = self.respond(request).instrument(asked.span()).await;
+        self.answer_within(request, Narrowing::default()).await
+    }
+
+    /// Answers one request with a token no wider than `most`.
+    async fn answer_within(&self, request: Request, most: Narrowing) -> Result<Reply, Failure> {
+        let Some(asked) = Asked::observe(&request) else { return self.respond(request, most).await };
+        let answer = self.respond(request, most).instrument(asked.span()).await;
         asked.answered(answer.as_ref());
         answer
     }
 
-    async fn respond(&self, request: Request) -> Result<Reply, Failure> {
+    async fn respond(&self, request: Request, most: Narrowing) -> Result<Reply, Failure> {
         match request {
-            Request::Get { app, kind, wish } => self.get(Key { app, kind }, wish).await,
+            Request::Get { app, kind, wish } => self.get(Key { app, kind }, wish, most).await,
             Request::Refresh { app, kind } => self.refresh(app, kind).await,
             Request::Set { app, token, force } => self.set(app, token, force).await,
             Request::Unset { app } => self.unset(app).await,

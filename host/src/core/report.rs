@@ -108,6 +108,7 @@ impl Core {
                 files: configuration.files.iter().map(|path| path.display().to_string()).collect(),
                 problem: configuration.problem.clone().or_else(|| self.unrecorded()),
             },
+            policy: self.policy_status(),
             chain: live.config.chain.steps.iter().map(|step| step.source.to_string()).collect(),
             strict: live.config.chain.strict,
             sources: sources.collect(),
@@ -137,7 +138,7 @@ impl Core {
                 Refusal::Absent(_) => return None,
                 Refusal::Unavailable(_) => TroubleKind::BackedOff,
                 Refusal::NeedsHuman { .. } => TroubleKind::NeedsHuman,
-                Refusal::Misconfigured(_) => TroubleKind::Misconfigured,
+                Refusal::Misconfigured(_) | Refusal::Denied(_) => TroubleKind::Misconfigured,
             };
             Some(trouble(what, *left))
         })

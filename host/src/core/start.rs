@@ -16,7 +16,7 @@ use tracing::warn;
 use super::{
     ConfigurationFacts, Core, Inner, StorageFacts,
     audit::{self, Audit},
-    follow, store_failed, tidy,
+    follow, policy, store_failed, tidy,
 };
 use crate::{
     cache::Cache,
@@ -32,6 +32,7 @@ use crate::{
     mints::Mints,
     owner::Owners,
     paths::Paths,
+    policy::{self as administrator, InForce},
     protocol::{Failure, FailureCode},
     replaced,
     resolver::{self, Live, Resolver},
@@ -74,6 +75,8 @@ pub(super) struct Parts {
     pub(super) started: Timestamp,
     pub(super) storage: StorageFacts,
     pub(super) configuration: ConfigurationFacts,
+    pub(super) policy: Arc<InForce>,
+    pub(super) policy_place: administrator::Place,
 }
 
 /// How a core is used.
@@ -97,10 +100,17 @@ impl Core {
         let layers = paths.layers(uid);
         // Looked at before anything is read: what changes while the rest starts is a change to whoever follows.
         let mut changes = (mode == Mode::Agent).then(|| Changes::of(follow::first_places(&layers)));
-        let loaded = config::load(&layers).map_err(|error| configuration_failed(&error))?;
-        if let Some(changes) = &mut changes {
-            changes.follow(follow::places(&layers, &loaded));
+        let place = paths.policy();
+        let policy = Arc::new(InForce::load(&place).map_err(|error| policy_failed(&error))?);
+        if mode == Mode::OneShot {
+            policy::allow_without_agent(&policy)?;
         }
+        let mut loaded = config::load(&layers).map_err(|error| configuration_failed(&error))?;
+        if let Some(changes) = &mut changes {
+            changes.follow(follow::places(&layers, &loaded, &place));
+        }
+        let configured = Arc::clone(&loaded.config);
+        loaded.config = policy::limit(&policy, loaded.config);
         let started = clock.now();
 
         // Sources and databases take their time on different things: a keyring that hangs holds up no component.
@@ -123,17 +133,17 @@ impl Core {
         let fingerprints = Arc::new(FingerprintKey::new(store.derive(Purpose::Fingerprints)));
         let memory = Arc::new(LoginMemory(Arc::clone(&store)));
         let mut followers = JoinSet::new();
-        let place = login_place(&paths, &environment, mode);
+        let login_place = login_place(&paths, &environment, mode);
         let login = match mode {
             Mode::OneShot => {
                 let (environment, clock, fingerprints) = (environment.clone(), Arc::clone(&clock), Arc::clone(&fingerprints));
-                let look = move || login::one_shot(&environment, &place, &*clock, &fingerprints, &*memory);
+                let look = move || login::one_shot(&environment, &login_place, &*clock, &fingerprints, &*memory);
                 let (watch, looking) = LoginWatch::on_demand(look);
                 followers.spawn(looking);
                 watch
             }
             Mode::Agent => {
-                let (watch, following) = LoginWatch::start(place, &*clock, Arc::clone(&fingerprints), memory);
+                let (watch, following) = LoginWatch::start(login_place, &*clock, Arc::clone(&fingerprints), memory);
                 followers.spawn(following);
                 watch
             }
@@ -159,13 +169,15 @@ impl Core {
             started,
             storage,
             configuration: ConfigurationFacts { files: loaded.read, problem: None },
+            policy,
+            policy_place: place,
         })?;
         if let Some(changes) = changes {
             followers.spawn(replaced::follow(Arc::downgrade(&core.inner.resolver)));
             followers.spawn(follow::login(Arc::downgrade(&core.inner)));
             followers.spawn(audit::follow(Arc::downgrade(&core.inner), Arc::clone(&core.inner.recorded)));
             followers.spawn(tidy::tidy(Arc::downgrade(&core.inner)));
-            followers.spawn(follow::configuration(Arc::downgrade(&core.inner), layers, changes));
+            followers.spawn(follow::configuration(Arc::downgrade(&core.inner), layers, configured, changes));
         }
         *super::lock(&core.inner.followers) = followers;
         Ok(core)
@@ -202,6 +214,8 @@ impl Core {
         });
         let audit = Audit::open(resolver.live.load().config.audit.clone(), &resolver);
         let inner = Inner {
+            policy: ArcSwap::new(parts.policy),
+            policy_place: parts.policy_place,
             audit: ArcSwap::from_pointee(audit),
             recorded: Arc::default(),
             unrecorded: AtomicBool::new(false),
@@ -275,6 +289,15 @@ fn configuration_failed(error: &config::ConfigErrors) -> Failure {
         code: FailureCode::Misconfigured,
         message: error.to_string(),
         hint: Some("mend the file, then run `flytoken config check`".into()),
+        steps: Vec::new(),
+    }
+}
+
+fn policy_failed(error: &config::ConfigErrors) -> Failure {
+    Failure {
+        code: FailureCode::Denied,
+        message: format!("the administrator's policy does not hold, so nothing starts:\n{error}"),
+        hint: Some("have the administrator mend the file, and look at it with `flytoken policy check`".into()),
         steps: Vec::new(),
     }
 }

@@ -154,6 +154,8 @@ pub struct Status<'a> {
     pub login: Login<'a>,
     /// The configuration.
     pub config: Config<'a>,
+    /// The administrator's policy; null if there is none.
+    pub policy: Option<Policy<'a>>,
     /// The default chain.
     pub chain: Chain<'a>,
     /// Every source.
@@ -286,6 +288,17 @@ pub struct Config<'a> {
     /// Its files.
     pub files: &'a [String],
     /// Why the newest are not in force.
+    pub problem: Option<&'a str>,
+}
+
+/// The administrator's policy.
+#[derive(Debug, Serialize)]
+pub struct Policy<'a> {
+    /// Its file; null while it does not hold.
+    pub file: Option<&'a str>,
+    /// Whether what it forbids is only reported.
+    pub reports_only: bool,
+    /// Why nothing is answered, if it does not hold.
     pub problem: Option<&'a str>,
 }
 
@@ -515,6 +528,11 @@ impl<'a> From<&'a protocol::Status> for Status<'a> {
                 problem: login.problem.as_deref(),
             },
             config: Config { files: &config.files, problem: config.problem.as_deref() },
+            policy: status.policy.as_ref().map(|policy| Policy {
+                file: policy.file.as_deref(),
+                reports_only: policy.reports_only,
+                problem: policy.problem.as_deref(),
+            }),
             chain: Chain { sources: chain, strict: *strict },
             sources: sources.iter().map(source).collect(),
             apps: apps.iter().map(app).collect(),

@@ -55,7 +55,7 @@ impl Paint {
             StepOutcome::Lease => self.good(name),
             StepOutcome::Absent | StepOutcome::Skipped => self.faint(name),
             StepOutcome::Unavailable | StepOutcome::NeedsHuman => self.fair(name),
-            StepOutcome::Misconfigured => self.bad(name),
+            StepOutcome::Misconfigured | StepOutcome::Denied => self.bad(name),
         }
     }
 
@@ -81,6 +81,7 @@ fn outcome_name(outcome: StepOutcome) -> &'static str {
         StepOutcome::Unavailable => "unavailable",
         StepOutcome::NeedsHuman => "needs human",
         StepOutcome::Misconfigured => "misconfigured",
+        StepOutcome::Denied => "denied",
         StepOutcome::Skipped => "skipped",
     }
 }

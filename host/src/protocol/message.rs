@@ -326,6 +326,8 @@ pub enum StepOutcome {
     NeedsHuman,
     /// Its settings, grants or answers are wrong.
     Misconfigured,
+    /// An administrator's policy does not let it run.
+    Denied,
     /// It was not asked, and the text says why.
     Skipped,
 }
@@ -339,6 +341,7 @@ impl StepOutcome {
             Self::Unavailable => "unavailable",
             Self::NeedsHuman => "needs-human",
             Self::Misconfigured => "misconfigured",
+            Self::Denied => "denied",
             Self::Skipped => "skipped",
         }
     }
@@ -442,6 +445,9 @@ pub struct Status {
     pub login: LoginStatus,
     /// The configuration.
     pub config: ConfigStatus,
+    /// The administrator's policy; none if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyStatus>,
     /// The default chain's sources in order.
     pub chain: Vec<String>,
     /// Whether the chain is the strict one: the login only mints.
@@ -465,6 +471,18 @@ pub struct Status {
     /// What it holds at the moment.
     #[serde(default)]
     pub resources: Resources,
+}
+
+/// The administrator's policy.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PolicyStatus {
+    /// Its file; none while it does not hold.
+    pub file: Option<String>,
+    /// Whether what it forbids is only reported.
+    pub reports_only: bool,
+    /// Why nothing is answered, if it does not hold.
+    pub problem: Option<String>,
 }
 
 /// What an agent holds at the moment, counted: whatever comes into being for a request is gone again once its time is over.

@@ -35,6 +35,7 @@ use crate::{
     lease::Expiry,
     login::LoginScene,
     login_memory::LoginMemory,
+    policy::Place,
     protocol::Request,
     runtime::Runtime,
     sources::{Code, Sources},
@@ -208,6 +209,8 @@ impl Outside {
             started: clock.now(),
             storage: StorageFacts { directory: None, key: None, problem: None },
             configuration: ConfigurationFacts::default(),
+            policy: Arc::default(),
+            policy_place: Place { file: PathBuf::new(), owner: 0, home: None },
             clock,
         });
         let core = core.map_err(|failure| failure.message).unwrap();

@@ -1,0 +1,122 @@
+//! Going by an administrator's policy.
+
+use std::sync::Arc;
+
+use tracing::{info, warn};
+
+use super::{Core, Inner};
+use crate::{
+    attestation::{Facts, Wanted},
+    config::Config,
+    policy::{Asked, InForce, Ruling, Verb},
+    protocol::{Failure, FailureCode, PolicyStatus, Request},
+};
+
+impl Core {
+    /// What has to be known of a client to judge what it asks.
+    pub fn wanted(&self) -> Wanted {
+        self.inner.policy.load().wanted()
+    }
+
+    /// What becomes of a request. How things are is told to the agent's own user also while the policy does not hold, since that tells why.
+    pub(super) fn rule(policy: &InForce, client: &Facts, request: &Request) -> Ruling {
+        let own = client.uid == rustix::process::getuid().as_raw();
+        if own && matches!((policy, request), (InForce::Broken(_), Request::Status)) {
+            return Ruling::answer();
+        }
+        policy.rule(client, asked(request))
+    }
+
+    /// How the policy is.
+    pub(super) fn policy_status(&self) -> Option<PolicyStatus> {
+        match &**self.inner.policy.load() {
+            InForce::Nothing => None,
+            InForce::Policy(policy) => {
+                Some(PolicyStatus { file: Some(policy.file().display().to_string()), reports_only: policy.reports_only(), problem: None })
+            }
+            InForce::Broken(why) => Some(PolicyStatus { file: None, reports_only: false, problem: Some(why.clone()) }),
+        }
+    }
+}
+
+/// A request as rules see it.
+fn asked(request: &Request) -> Asked<'_> {
+    let verb = match request {
+        Request::Get { .. } => Verb::Get,
+        Request::Refresh { .. } => Verb::Refresh,
+        Request::Set { .. } => Verb::Set,
+        Request::Unset { .. } => Verb::Unset,
+        Request::Invalidate { .. } | Request::InvalidateToken { .. } => Verb::Invalidate,
+        Request::Revoke { .. } => Verb::Revoke,
+        Request::Explain { .. } => Verb::Explain,
+        Request::Status => Verb::Status,
+        Request::Minted => Verb::Minted,
+        Request::VerifyAudit => Verb::Audit,
+    };
+    let (_, app, kind) = request.subject();
+    Asked { verb, app, kind }
+}
+
+/// Tells the administrator what was denied, and what was seen of whom.
+pub(super) fn tell(client: &Facts, request: &Request, rule: Option<&str>, only_reported: bool) {
+    let Asked { verb, app, kind } = asked(request);
+    let app = app.map(ToString::to_string);
+    let what = if only_reported { "would be denied by the policy" } else { "denied by the policy" };
+    warn!(%verb, app, kind = kind.map(tracing::field::display), rule, client = %client, "{what}");
+}
+
+/// What a denied client is told.
+pub(super) fn denied(why: &str) -> Failure {
+    Failure {
+        code: FailureCode::Denied,
+        message: why.into(),
+        hint: Some("see which rule would let you: `flytoken policy test`; the policy is its administrator's to change".into()),
+        steps: Vec::new(),
+    }
+}
+
+/// Whether a command may resolve without an agent.
+pub(super) fn allow_without_agent(policy: &InForce) -> Result<(), Failure> {
+    let Some(policy) = policy.policy().filter(|policy| policy.requires_agent()) else { return Ok(()) };
+    let message = format!("the policy {} requires an agent", policy.file().display());
+    if policy.reports_only() {
+        warn!("{message}, and none is asked");
+        return Ok(());
+    }
+    Err(Failure { code: FailureCode::Agent, message, hint: Some("start one: `flytoken agent`".into()), steps: Vec::new() })
+}
+
+/// What is left of a configuration under the policy, if it holds.
+pub(super) fn limit(policy: &InForce, config: Arc<Config>) -> Arc<Config> {
+    let Some(policy) = policy.policy() else { return config };
+    let (limited, cuts) = policy.limit(&config);
+    for cut in cuts {
+        let source = cut.source.map(|source| source.to_string());
+        if policy.reports_only() {
+            warn!(rule = cut.rule, source, "the policy would take away: {}", cut.what);
+        } else {
+            warn!(rule = cut.rule, source, "the policy takes away: {}", cut.what);
+        }
+    }
+    Arc::new(limited)
+}
+
+/// Reads the policy again, and goes by it from now on.
+pub(super) async fn reload(inner: &Arc<Inner>) -> Arc<InForce> {
+    let reading = {
+        let inner = Arc::clone(inner);
+        tokio::task::spawn_blocking(move || inner.policy.load().reload(&inner.policy_place)).await
+    };
+    let before = inner.policy.load_full();
+    let Ok(after) = reading else { return before };
+    match (&*before, &after) {
+        (InForce::Broken(one), InForce::Broken(other)) if one == other => {}
+        (InForce::Policy(one), InForce::Policy(other)) if Arc::ptr_eq(one, other) => {}
+        (InForce::Nothing, InForce::Nothing) => {}
+        (_, InForce::Broken(why)) => warn!("nothing is answered while the policy does not hold: {why}"),
+        (_, InForce::Nothing | InForce::Policy(_)) => info!("another policy is in force"),
+    }
+    let after = Arc::new(after);
+    inner.policy.store(Arc::clone(&after));
+    after
+}
