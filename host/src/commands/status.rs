@@ -312,6 +312,7 @@ cli        api  readonly  22:13 (in 30 s)  unavailable: `fly` failed
             "storage": { "durable": true, "directory": "/s", "key": "file", "problem": null },
             "login": { "present": true, "origin": "/h/.fly/config.yml", "generation": "00c0ffee", "problem": null },
             "config": { "files": ["/c.yaml"], "problem": "/c.yaml:3:1: unknown key" },
+            "policy": null,
             "chain": { "sources": ["storage", "cli"], "strict": false },
             "sources": [{ "name": "cli", "component": "builtin:cli", "sha256": "ab", "calls": 3, "failures": 0, "problem": null, "open_until": null }],
             "apps": [{

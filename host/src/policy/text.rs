@@ -229,8 +229,18 @@ impl<'de> Deserialize<'de> for Account {
 }
 
 fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    match u64::deserialize(deserializer)? {
-        1 => Ok(1),
-        _ => Err(de::Error::custom("this flytoken reads version 1 of the policy only")),
+    /// Judges the number where it is read: the error has the number's place then.
+    struct One;
+    impl de::Visitor<'_> for One {
+        type Value = u64;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the number 1")
+        }
+
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<u64, E> {
+            if number == 1 { Ok(1) } else { Err(E::custom("this flytoken reads version 1 of the policy only")) }
+        }
     }
+    deserializer.deserialize_u64(One)
 }
