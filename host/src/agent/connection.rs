@@ -8,6 +8,7 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -16,23 +17,25 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixStream, unix::WriteHalf},
     sync::watch,
-    task::JoinSet,
-    time::Instant,
+    task::{JoinSet, spawn_blocking},
+    time::{Instant, timeout},
 };
 
 use super::{ANSWER_GRACE, Answers};
-use crate::attestation::Facts;
+use crate::attestation::{Attested, Attestor, Facts, Peer, Wanted};
 use crate::protocol::{Answer, Failure, FailureCode, FrameError, Incoming, MAX_REQUEST, Outgoing, decode_request, encode_answer};
 
 /// Serves one client until it leaves, misbehaves, or the other end of `stopping` is dropped.
-pub(super) async fn run(mut stream: UnixStream, client: Facts, core: impl Answers, mut stopping: watch::Receiver<()>) {
+pub(super) async fn run(mut stream: UnixStream, client: Facts, attestor: Attestor, core: impl Answers, mut stopping: watch::Receiver<()>) {
     let (mut reader, mut writer) = stream.split();
-    let mut connection = Connection::new(client, core);
+    let mut connection = Connection::new(client, attestor, core);
+    // Before anything is read: who asks first and becomes somebody else then is found out.
+    connection.attest(reader.as_ref()).await;
     let stop = async move { while stopping.changed().await.is_ok() {} };
     tokio::pin!(stop);
     let mut told_to_stop = None;
     loop {
-        let took_all = connection.take_requests().await;
+        let took_all = connection.take_requests(reader.as_ref()).await;
         if connection.send_at_once(&writer).is_err() || connection.is_over() {
             break;
         }
@@ -80,7 +83,8 @@ pub(super) async fn run(mut stream: UnixStream, client: Facts, core: impl Answer
 }
 
 struct Connection<C> {
-    client: Facts,
+    client: Arc<Attested>,
+    attestor: Attestor,
     core: C,
     incoming: Incoming,
     outgoing: Outgoing,
@@ -106,9 +110,10 @@ enum Phase {
 }
 
 impl<C: Answers> Connection<C> {
-    fn new(client: Facts, core: C) -> Self {
+    fn new(client: Facts, attestor: Attestor, core: C) -> Self {
         Self {
-            client,
+            client: Arc::new(Attested::unseen(client, Wanted::default())),
+            attestor,
             core,
             incoming: Incoming::new(MAX_REQUEST),
             outgoing: Outgoing::default(),
@@ -130,14 +135,17 @@ impl<C: Answers> Connection<C> {
     }
 
     /// Starts every request that has arrived, as far as the bounds allow; tells whether there are none left.
-    async fn take_requests(&mut self) -> bool {
+    async fn take_requests(&mut self, stream: &UnixStream) -> bool {
         let mut took_all = false;
         while !took_all && self.reads() {
             match self.incoming.next(decode_request) {
                 Ok(Some(Ok((id, request)))) => {
+                    self.attest(stream).await;
+                    // What is wrong is left to whoever answers, to be put on record with the request.
+                    let _ = self.client.confirm();
                     let mut work = Work { id, answer: Box::pin(self.core.answer(&self.client, request)) };
                     match poll_fn(|context| Poll::Ready(Pin::new(&mut work).poll(context))).await {
-                        Poll::Ready((id, answer)) => self.put(id, &answer),
+                        Poll::Ready((id, answer)) => self.put_confirmed(id, &answer),
                         Poll::Pending => {
                             self.in_flight.push(id);
                             self.working.spawn(work);
@@ -161,6 +169,22 @@ impl<C: Answers> Connection<C> {
         took_all
     }
 
+    /// Looks at the client as far as it has to be known and is not yet.
+    async fn attest(&mut self, stream: &UnixStream) {
+        let wanted = self.core.wanted();
+        // Whoever has become another is not looked at anew: what it asked for before is under way.
+        if self.client.covers(wanted) || self.client.confirm().is_err() {
+            return;
+        }
+        let known = self.client.facts();
+        let facts = Facts { pid: known.pid, uid: known.uid, gid: known.gid, ..Facts::default() };
+        let (peer, attestor) = (Peer::of(stream, facts.clone()), self.attestor.clone());
+        // Off this thread: a slow file system, or a long executable, shall hold up nobody else.
+        let looking = spawn_blocking(move || attestor.look(peer, wanted));
+        let attested = timeout(LOOK_LIMIT, looking).await.ok().and_then(Result::ok);
+        self.client = Arc::new(attested.unwrap_or_else(|| Attested::unclear(facts, wanted)));
+    }
+
     /// Sends what the client takes without waiting, which is nearly always everything.
     fn send_at_once(&mut self, writer: &WriteHalf<'_>) -> io::Result<()> {
         if self.outgoing.unsent().is_empty() {
@@ -181,12 +205,21 @@ impl<C: Answers> Connection<C> {
         encode_answer(&mut self.outgoing, id, answer);
     }
 
+    /// Puts an answer to a client that was confirmed just before. One that has changed hears of nothing but that, and for the last time.
+    fn put_confirmed(&mut self, id: u64, answer: &Answer) {
+        let Err(unconfirmed) = self.client.last_confirmed() else { return self.put(id, answer) };
+        tracing::warn!(uid = self.client.facts().uid, "hung up on a client: {unconfirmed}");
+        self.put(id, &Err(unconfirmed.into()));
+        self.end();
+    }
+
     /// The answer to a request that was in flight.
     fn answer(&mut self, id: u64, answer: &Answer) {
         if let Some(at) = self.in_flight.iter().position(|other| *other == id) {
             self.in_flight.swap_remove(at);
         }
-        self.put(id, answer);
+        let _ = self.client.confirm();
+        self.put_confirmed(id, answer);
     }
 
     /// Says of everything in flight that the agent stops: who waits is told so rather than hung up on.
@@ -278,6 +311,9 @@ const MAX_IN_FLIGHT: usize = 128;
 
 /// With this many bytes unsent no more answers are taken up: a client that never reads costs this and one answer.
 const OUTGOING_MARK: usize = 64 * 1024;
+
+/// How long looking at a client may take. A file system that never answers must not keep its connection open.
+const LOOK_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a frame that has begun may take: a client that stalls inside a frame would hold its memory for ever.
 const RECEIVE_LIMIT: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@ mod lock;
 mod process;
 mod signals;
 
-use std::{future::Future, io, time::Duration};
+use std::{future::Future, io, sync::Arc, time::Duration};
 
 use tokio::{
     net::{UnixListener, UnixStream},
@@ -23,14 +23,27 @@ pub use lock::{AgentLock, Holder};
 pub use process::harden;
 pub use signals::stop_signal;
 
-use crate::attestation::Facts;
+use crate::attestation::{Attested, Attestor, Facts, Wanted};
 use crate::protocol::{Answer, Failure, FailureCode, Outgoing, Request, encode_answer};
 
 /// What answers requests: the core, or a stand-in of a test.
 pub trait Answers: Clone + Send + Sync + 'static {
     /// The answer to one request of `client`. Should be ready at its first poll where nobody has to be asked: the connection then writes it at
     /// once, without a task of its own.
-    fn answer(&self, client: &Facts, request: Request) -> impl Future<Output = Answer> + Send + 'static;
+    ///
+    /// The client was confirmed just before ([`Attested::last_confirmed`] says how). What is answered to one that has changed is not sent but
+    /// if it is a failure; and whatever takes its time is confirmed once more before it is sent.
+    fn answer(&self, client: &Arc<Attested>, request: Request) -> impl Future<Output = Answer> + Send + 'static;
+
+    /// What has to be known of a client before it is answered. Asked at each request, since it may change.
+    fn wanted(&self) -> Wanted {
+        Wanted::default()
+    }
+
+    /// Whether processes of this user are heard at all.
+    fn admits(&self, uid: u32) -> bool {
+        uid == rustix::process::geteuid().as_raw()
+    }
 
     /// Is told how many connections are open, each time that changes.
     fn connected(&self, open: usize) {
@@ -40,11 +53,12 @@ pub trait Answers: Clone + Send + Sync + 'static {
 
 /// Answers every client of `listener` until `shutdown` completes; then requests in flight get a last [`GRACE`].
 ///
-/// Whoever connects as another user is hung up on, and so is whoever comes when [`MAX_CONNECTIONS`] are open. Nothing that one client
+/// Whoever connects as a user that is not admitted is hung up on, and so is whoever comes when [`MAX_CONNECTIONS`] are open. Nothing that one client
 /// does ends another's connection.
 pub async fn serve(listener: UnixListener, core: impl Answers, shutdown: impl Future<Output = ()>) {
     let mut connections = JoinSet::new();
     let (stop, stopping) = watch::channel(());
+    let attestor = Attestor::new();
     tokio::pin!(shutdown);
     loop {
         // In this order: whoever has left no longer counts when the next one comes.
@@ -57,8 +71,8 @@ pub async fn serve(listener: UnixListener, core: impl Answers, shutdown: impl Fu
             }
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    if let Some((stream, client)) = admitted(stream, connections.len()) {
-                        connections.spawn(connection::run(stream, client, core.clone(), stopping.clone()));
+                    if let Some((stream, client)) = admitted(stream, connections.len(), &core) {
+                        connections.spawn(connection::run(stream, client, attestor.clone(), core.clone(), stopping.clone()));
                         core.connected(connections.len());
                     }
                 }
@@ -79,10 +93,9 @@ pub async fn serve(listener: UnixListener, core: impl Answers, shutdown: impl Fu
 }
 
 /// The connection and whose it is, if its peer may be heard.
-fn admitted(stream: UnixStream, open: usize) -> Option<(UnixStream, Facts)> {
-    let own = rustix::process::geteuid().as_raw();
+fn admitted(stream: UnixStream, open: usize, core: &impl Answers) -> Option<(UnixStream, Facts)> {
     let client = match stream.peer_cred() {
-        Ok(peer) if peer.uid() == own => {
+        Ok(peer) if core.admits(peer.uid()) => {
             Facts { pid: peer.pid().and_then(|pid| u32::try_from(pid).ok()), uid: peer.uid(), gid: peer.gid(), ..Facts::default() }
         }
         Ok(peer) => {

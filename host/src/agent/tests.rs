@@ -17,7 +17,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 use super::*;
 use crate::{
     app::AppName,
-    attestation::Facts,
+    attestation::{Attested, Attestor, Facts},
     client::{self, Client, ClientError},
     kind::Kind,
     lease::Expiry,
@@ -31,7 +31,7 @@ struct Script {
 }
 
 impl Answers for Script {
-    fn answer(&self, _: &Facts, request: Request) -> impl Future<Output = Answer> + Send + 'static {
+    fn answer(&self, _: &Arc<Attested>, request: Request) -> impl Future<Output = Answer> + Send + 'static {
         self.asked.fetch_add(1, Ordering::Relaxed);
         async move {
             let Request::Get { app, .. } = request else { return Ok(Reply::Unset { existed: true }) };
@@ -265,7 +265,7 @@ async fn half_a_frame_and_a_client_that_leaves_disturb_nobody() {
 async fn a_frame_that_stalls_ends_the_connection_and_an_idle_one_stays() {
     let (theirs, ours) = UnixStream::pair().unwrap();
     let (_stop, stopping) = watch::channel(());
-    let connection = tokio::spawn(connection::run(ours, peer(), Script::default(), stopping.clone()));
+    let connection = tokio::spawn(connection::run(ours, peer(), Attestor::new(), Script::default(), stopping.clone()));
     theirs.writable().await.unwrap();
     theirs.try_write(&frames([(1, "web")])[..10]).unwrap();
     let started = tokio::time::Instant::now();
@@ -273,7 +273,7 @@ async fn a_frame_that_stalls_ends_the_connection_and_an_idle_one_stays() {
     assert_eq!(started.elapsed().as_secs(), 10);
 
     let (_theirs, ours) = UnixStream::pair().unwrap();
-    let idle = tokio::spawn(connection::run(ours, peer(), Script::default(), stopping));
+    let idle = tokio::spawn(connection::run(ours, peer(), Attestor::new(), Script::default(), stopping));
     tokio::time::sleep(Duration::from_hours(24)).await;
     assert!(!idle.is_finished());
 }
@@ -282,7 +282,7 @@ async fn a_frame_that_stalls_ends_the_connection_and_an_idle_one_stays() {
 async fn answers_that_nobody_takes_end_the_connection() {
     let (theirs, ours) = UnixStream::pair().unwrap();
     let (_stop, stopping) = watch::channel(());
-    let connection = tokio::spawn(connection::run(ours, peer(), Script::default(), stopping));
+    let connection = tokio::spawn(connection::run(ours, peer(), Attestor::new(), Script::default(), stopping));
     theirs.writable().await.unwrap();
     theirs.try_write(&frames((1..=20).map(|id| (id, "big")))).unwrap();
     let started = tokio::time::Instant::now();

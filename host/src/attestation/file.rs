@@ -29,7 +29,7 @@ pub fn executable_at(path: &Path) -> io::Result<Executable> {
         }
     }
     let root_owned = trust::check(&path, ROOT).is_ok();
-    Ok(Executable { path, root_owned, sha256: Some(hash.finalize().into()) })
+    Ok(Executable { path: Some(path), root_owned, sha256: Some(hash.finalize().into()), elsewhere: None })
 }
 
 const ROOT: u32 = 0;

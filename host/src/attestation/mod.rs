@@ -1,12 +1,36 @@
 //! Who a client is, as the kernel tells it.
+//!
+//! [`Peer`] is the process at the other end of a socket, an [`Attestor`] looks at it as far as somebody [`Wanted`] to know, and what comes of
+//! it is [`Attested`]: the [`Facts`], with a hold on the process that they are about.
+//!
+//! What this can tell and what it cannot: user, groups and control group are what the system's administrator gave a process. The
+//! executable tells programs apart and confines none. Whoever may start a program decides what it loads and is asked to do, and may hand
+//! it a connection that others hold too. A peer is whoever connected, so that a connection that is passed on, or inherited by a fork,
+//! goes on to be its maker's for as long as that process lives and runs the same program.
 
+#[cfg(target_os = "linux")]
+mod ancestry;
+mod attested;
+mod attestor;
+#[cfg(target_os = "linux")]
+mod cgroup;
+#[cfg(target_os = "linux")]
+mod digests;
+#[cfg(target_os = "linux")]
+mod executable;
 mod file;
+mod peer;
+#[cfg(target_os = "linux")]
+mod process;
+
+pub use attested::{Attested, Unconfirmed};
+pub use attestor::Attestor;
+pub use file::executable_at;
+pub use peer::Peer;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-
-pub use file::executable_at;
 
 /// A process that asks for something. What is none or empty was not looked at, or the system does not tell it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,14 +49,15 @@ pub struct Facts {
     /// The program that it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub executable: Option<Executable>,
-    /// The systemd unit that it belongs to, such as `deploy.service`.
+    /// The unit of the system's service manager that it belongs to, such as `deploy.service`. Whatever a user's own manager runs is of the
+    /// one unit `user@UID.service`: users name their own units as they like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
     /// Its control group, as a path below the root of the hierarchy, such as `/system.slice/deploy.service`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<String>,
-    /// Whether the process itself is flytoken's own executable, and the facts are those of its nearest ancestor that is another: advice, since
-    /// whoever may run flytoken may run it from a process of any of their programs.
+    /// Whether the process itself is flytoken's own executable, and the executable is that of its nearest ancestor that is another: advice,
+    /// since whoever may run flytoken may run it from a process of any of their programs. All else is of the process itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub via_flytoken: bool,
 }
@@ -45,11 +70,16 @@ impl std::fmt::Display for Facts {
 }
 
 /// The program of a client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Executable {
-    /// Where it lies.
-    pub path: PathBuf,
+    /// Where it lies. None if it cannot be found at a path here: see `elsewhere`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// What the kernel calls it, where that path leads to something else here, or to nothing: it was replaced or removed, or the process
+    /// lives in other mounts. For people; it says nothing about what the file is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<String>,
     /// Whether the file and every folder on the way belong to root, and nobody else may write to them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub root_owned: bool,
@@ -64,7 +94,7 @@ pub struct Executable {
 pub struct Wanted {
     /// All groups.
     pub groups: bool,
-    /// The executable's path and owner; whoever wants to know anything of these or the next two hears of the ancestor of a flytoken.
+    /// The executable's path and owner; whoever wants to know these or the next hears of the ancestor of a flytoken.
     pub executable: bool,
     /// The executable's digest.
     pub sha256: bool,
@@ -82,6 +112,23 @@ impl Wanted {
             sha256: self.sha256 || other.sha256,
             cgroup: self.cgroup || other.cgroup,
         }
+    }
+
+    /// Everything.
+    pub const ALL: Self = Self { groups: true, executable: true, sha256: true, cgroup: true };
+
+    /// Whether what comes with the connection is enough.
+    pub fn is_nothing(self) -> bool {
+        self == Self::default()
+    }
+
+    /// Whether who knows all this knows all of `other`.
+    pub fn covers(self, other: Self) -> bool {
+        let has = |here: bool, there: bool| here || !there;
+        has(self.groups, other.groups)
+            && has(self.executable, other.executable)
+            && has(self.sha256, other.sha256)
+            && has(self.cgroup, other.cgroup)
     }
 }
 
@@ -106,8 +153,9 @@ mod digest {
     }
 }
 
-/// This process, as somebody whom it asks sees it.
-pub fn of_this_process(_: Wanted) -> Facts {
-    let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
-    Facts { pid: Some(std::process::id()), uid, gid, ..Facts::default() }
+/// This process, as an agent that it asks would see it: on behalf of whatever called it.
+pub fn of_this_process(wanted: Wanted) -> Attested {
+    let peer = Peer::this_process();
+    if wanted.is_nothing() { Attested::unseen(peer.into_facts(), wanted) } else { Attestor::new().look(peer, wanted) }
+}
 }

@@ -19,7 +19,7 @@ use tracing::Level;
 use super::{Context, turn::Turn};
 use crate::{
     agent::Answers,
-    attestation::Facts,
+    attestation::{self, Attested, Wanted},
     core::{Core, Mode, PATIENCE, Setup},
     output::init_log,
     protocol::{Answer, Failure, FailureCode, Reply, Request, Status},
@@ -44,8 +44,9 @@ impl Local {
 
     /// The answer, if it comes until `deadline`.
     pub(super) fn answer(&self, request: Request, deadline: Instant) -> Result<Reply, Failure> {
-        self.runtime
-            .block_on(async { timeout_at(deadline, self.core.serve(this_process(), request)).await.unwrap_or_else(|_| Err(too_late())) })
+        self.runtime.block_on(async {
+            timeout_at(deadline, self.core.serve(client, request)).await.unwrap_or_else(|_| Err(too_late()))
+        })
     }
 
     /// Revokes what was replaced, out of turn: by now everybody finds the newer one.
@@ -91,10 +92,10 @@ impl Served {
 }
 
 impl Answers for Served {
-    fn answer(&self, client: &Facts, request: Request) -> impl Future<Output = Answer> + Send + 'static {
+    fn answer(&self, client: &Arc<Attested>, request: Request) -> impl Future<Output = Answer> + Send + 'static {
         let at_once = self.core.serve_at_once(client, &request).map(Ok);
         let served = self.clone();
-        let client = client.clone();
+        let client = Arc::clone(client);
         let counts = matches!(request, Request::Status);
         async move {
             if let Some(answer) = at_once {
@@ -112,6 +113,14 @@ impl Answers for Served {
             }
             answer
         }
+    }
+
+    fn wanted(&self) -> Wanted {
+        self.core.wanted()
+    }
+
+    fn enforces(&self) -> bool {
+        self.core.enforces()
     }
 
     fn connected(&self, open: usize) {
@@ -141,12 +150,6 @@ pub(super) fn begin_log(context: &Context, usual: Level) {
     let usual = levels.iter().position(|level| *level == usual).unwrap_or(0);
     let wanted = (usual + usize::from(context.global.verbose)).min(levels.len() - 1);
     init_log(context.global.log, levels[wanted], context.output.stderr_has_colours());
-}
-
-/// A command without an agent asks for itself.
-fn this_process() -> Facts {
-    let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
-    Facts { pid: Some(std::process::id()), uid, gid, ..Facts::default() }
 }
 
 fn too_late() -> Failure {

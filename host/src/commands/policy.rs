@@ -160,7 +160,7 @@ fn no_rule(policy: &policy::Policy, decision: &str) -> &'static str {
 /// Who asks: as described, or whoever runs this command.
 fn facts(test: &PolicyTest, policy: &policy::Policy) -> Result<Facts, Failure> {
     if test.client.is_empty() {
-        return Ok(attestation::of_this_process(policy.wanted()));
+        return Ok(attestation::of_this_process(policy.wanted()).facts().clone());
     }
     let mut facts = Facts { uid: rustix::process::getuid().as_raw(), gid: rustix::process::getgid().as_raw(), ..Facts::default() };
     for fact in &test.client {

@@ -11,7 +11,7 @@ use tracing::warn;
 use super::{Core, Inner, lock, policy};
 use crate::{
     app::AppName,
-    attestation::Facts,
+    attestation::{Attested, Facts},
     audit::{self, ChainKey, Decision, Entry, Event, Finding, HeadKeeper, Journal, Narrowed, SealedHead, Settings, Subject},
     cache::Key,
     causes::with_causes,
@@ -157,7 +157,7 @@ impl Asked {
 
 impl Core {
     /// The answer to a request of `client` that needs nobody but the cache, put on record. None where that would have to wait for the disk.
-    pub fn serve_at_once(&self, client: &Facts, request: &Request) -> Option<Reply> {
+    pub fn serve_at_once(&self, client: &Attested, request: &Request) -> Option<Reply> {
         let (policy, audit) = (self.inner.policy.load(), self.inner.audit.load());
         if matches!((&**policy, &**audit), (InForce::Nothing, Audit::Off)) {
             return self.at_once(request);
@@ -171,7 +171,7 @@ impl Core {
         }
         let reply = self.at_once(request)?;
         if let Some(asked) = Asked::of(request).filter(|_| !matches!(**audit, Audit::Off)) {
-            let entry = Entry { rule, ..asked.entry(client, &Ok(&reply), Narrowing::default()) };
+            let entry = Entry { rule, ..asked.entry(client.facts(), &Ok(&reply), Narrowing::default()) };
             self.note(&audit.record(Event::Request(entry), &self.inner.resolver));
         }
         Some(reply)
@@ -181,15 +181,15 @@ impl Core {
     /// leaves.
     ///
     /// # Errors
-    /// As [`Core::answer`], and exit 4 for what cannot be put on record.
-    pub async fn serve(&self, client: Facts, request: Request) -> Answer {
+    /// As [`Core::answer`], and exit 4 for what cannot be put on record, and for a client that is no longer who it was.
+    pub async fn serve(&self, client: Arc<Attested>, request: Request) -> Answer {
         let (policy, audit) = (self.inner.policy.load_full(), self.inner.audit.load_full());
         let (rule, most, would_deny, denied) = match Self::rule(&policy, &client, &request) {
             Ruling::Answer { rule, most, would_deny } => (rule, most, would_deny, None),
             Ruling::Deny { rule, why } => (rule, Narrowing::default(), false, Some(policy::denied(&why))),
         };
         if would_deny || denied.is_some() {
-            policy::tell(&client, &request, rule.as_deref(), would_deny);
+            policy::tell(client.facts(), &request, rule.as_deref(), would_deny);
         }
         let asked = if matches!(*audit, Audit::Off) { None } else { Asked::of(&request) };
         let narrowing = match (&request, &asked, &denied) {
@@ -202,8 +202,13 @@ impl Core {
             Some(failure) => Err(failure),
             None => self.answer_within(request, most).await,
         };
+        // That may have taken its time. What is put on record is what is sent then.
+        let answer = match (answer, client.confirm()) {
+            (Ok(_), Err(unconfirmed)) if policy.enforces() => Err(unconfirmed.into()),
+            (answer, _) => answer,
+        };
         let Some(asked) = asked else { return answer };
-        let mut entry = Entry { rule, ..asked.entry(&client, &answer.as_ref(), narrowing) };
+        let mut entry = Entry { rule, ..asked.entry(client.facts(), &answer.as_ref(), narrowing) };
         if would_deny {
             entry.decision = Decision::WouldDeny;
         }

@@ -6,8 +6,9 @@ use tracing::{info, warn};
 
 use super::{Core, Inner};
 use crate::{
-    attestation::{Facts, Wanted},
+    attestation::{Attested, Facts, Wanted},
     config::Config,
+    delivery::Narrowing,
     policy::{Asked, InForce, Ruling, Verb},
     protocol::{Failure, FailureCode, PolicyStatus, Request},
 };
@@ -18,13 +19,30 @@ impl Core {
         self.inner.policy.load().wanted()
     }
 
+    /// Whether what the policy denies is not answered.
+    pub fn enforces(&self) -> bool {
+        self.inner.policy.load().enforces()
+    }
+
     /// What becomes of a request. How things are is told to the agent's own user also while the policy does not hold, since that tells why.
-    pub(super) fn rule(policy: &InForce, client: &Facts, request: &Request) -> Ruling {
-        let own = client.uid == rustix::process::getuid().as_raw();
+    pub(super) fn rule(policy: &InForce, client: &Attested, request: &Request) -> Ruling {
+        // What was seen of a client is nothing to go by once it is another.
+        if let Err(unconfirmed) = client.last_confirmed() {
+            return if policy.enforces() {
+                Ruling::Deny { rule: None, why: unconfirmed.to_string() }
+            } else {
+                Ruling::Answer { rule: None, most: Narrowing::default(), would_deny: true }
+            };
+        }
+        if !client.covers(policy.wanted()) {
+            let why = "another policy has come into force, and you have to be looked at anew: ask once more";
+            return Ruling::Deny { rule: None, why: why.into() };
+        }
+        let own = client.facts().uid == rustix::process::getuid().as_raw();
         if own && matches!((policy, request), (InForce::Broken(_), Request::Status)) {
             return Ruling::answer();
         }
-        policy.rule(client, asked(request))
+        policy.rule(client.facts(), asked(request))
     }
 
     /// How the policy is.

@@ -91,11 +91,13 @@ impl ClientRule {
 impl ClientMatch {
     fn fit(&self, facts: &Facts) -> Fit {
         let executable = facts.executable.as_ref();
+        let path = executable.and_then(|found| found.path.as_deref());
         [
             self.uid.is_none_or(|uid| facts.uid == uid).into(),
             self.gid.is_none_or(|gid| facts.gid == gid || facts.groups.contains(&gid)).into(),
-            Fit::of(self.executable.as_ref(), executable.map(|found| |glob: &Glob| glob.matches_path(&found.path))),
-            Fit::of(self.root_owned.then_some(()), executable.map(|found| |()| found.root_owned)),
+            Fit::of(self.executable.as_ref(), path.map(|path| |glob: &Glob| glob.matches_path(path))),
+            // Whose it is was looked at where it lies.
+            Fit::of(self.root_owned.then_some(()), executable.filter(|_| path.is_some()).map(|found| |()| found.root_owned)),
             Fit::of(self.sha256, executable.and_then(|found| found.sha256).map(|found| move |wanted| found == wanted)),
             Fit::of(self.unit.as_ref(), facts.unit.as_ref().map(|found| |glob: &Glob| glob.matches(found))),
             Fit::of(self.cgroup.as_ref(), facts.cgroup.as_ref().map(|found| |glob: &Glob| glob.matches(found))),

@@ -90,6 +90,11 @@ impl InForce {
         }
     }
 
+    /// Whether what it denies is not answered, rather than reported.
+    pub fn enforces(&self) -> bool {
+        self.policy().is_none_or(|policy| !policy.reports_only())
+    }
+
     /// What has to be known of a client to judge it.
     pub fn wanted(&self) -> Wanted {
         self.policy().map_or_else(Wanted::default, |policy| policy.wanted())

@@ -47,7 +47,7 @@ fn client() -> Facts {
         uid: 1001,
         gid: 100,
         groups: vec![100, 2001],
-        executable: Some(Executable { path: "/usr/bin/deploy".into(), root_owned: true, sha256: Some([0xab; 32]) }),
+        executable: Some(Executable { path: Some("/usr/bin/deploy".into()), elsewhere: None, root_owned: true, sha256: Some([0xab; 32]) }),
         unit: Some("deploy.service".into()),
         cgroup: Some("/system.slice/deploy.service".into()),
         via_flytoken: false,
@@ -262,7 +262,7 @@ clients:
         Verdict::Denied { rule } => Err(rule.map(str::to_owned)),
     };
     let stranger = Facts { uid: 5, gid: 5, groups: vec![5], ..client() };
-    let other_program = Facts { executable: Some(Executable { path: "/tmp/deploy".into(), ..client().executable.unwrap() }), ..client() };
+    let other_program = Facts { executable: Some(Executable { path: Some("/tmp/deploy".into()), ..client().executable.unwrap() }), ..client() };
     for (who, verb, app, kind, expected) in [
         (&client(), Verb::Get, Some(&prod), Some(Kind::Deploy), Ok("deployers")),
         (&client(), Verb::Get, Some(&staging), Some(Kind::Deploy), Err(None)),

@@ -1,0 +1,72 @@
+//! The process at the other end of a socket: whoever connected it.
+
+use std::os::fd::AsFd;
+#[cfg(target_os = "linux")]
+use std::os::fd::OwnedFd;
+
+use super::Facts;
+
+/// Whoever connected a socket, as the kernel noted it at that moment.
+#[derive(Debug)]
+pub struct Peer {
+    /// What comes with the connection: process, user and group.
+    pub(super) facts: Facts,
+    /// The process itself, rather than its number.
+    #[cfg(target_os = "linux")]
+    pub(super) handle: PeerHandle,
+}
+
+/// A descriptor of the process that connected.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+pub(super) enum PeerHandle {
+    /// The kernel gave one. It stands for this one process for ever, also once its number is another's.
+    Pidfd(OwnedFd),
+    /// The kernel is older than 6.5 and knows the number alone.
+    Unknown,
+    /// The process is gone, or there was no descriptor left.
+    Lost,
+}
+
+impl Peer {
+    /// The peer of a socket, of which `facts` are known already.
+    #[cfg(target_os = "linux")]
+    pub fn of(socket: impl AsFd, facts: Facts) -> Self {
+        use nix::{
+            errno::Errno,
+            sys::socket::{getsockopt, sockopt::PeerPidfd},
+        };
+
+        let handle = match getsockopt(&socket, PeerPidfd) {
+            Ok(pidfd) => PeerHandle::Pidfd(pidfd),
+            Err(Errno::ENOPROTOOPT | Errno::ENODATA) => PeerHandle::Unknown,
+            Err(cause) => {
+                tracing::debug!(%cause, "a client is gone, or cannot be held");
+                PeerHandle::Lost
+            }
+        };
+        Self { facts, handle }
+    }
+
+    /// The peer of a socket, of which `facts` are known already.
+    #[cfg(not(target_os = "linux"))]
+    pub fn of(_: impl AsFd, facts: Facts) -> Self {
+        Self { facts }
+    }
+
+    /// This process itself, as if it had connected.
+    pub fn this_process() -> Self {
+        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let facts = Facts { pid: Some(std::process::id()), uid, gid, ..Facts::default() };
+        Self {
+            facts,
+            #[cfg(target_os = "linux")]
+            handle: PeerHandle::Unknown,
+        }
+    }
+
+    /// What comes with the connection.
+    pub fn into_facts(self) -> Facts {
+        self.facts
+    }
+}
