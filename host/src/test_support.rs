@@ -1,5 +1,8 @@
 //! What unit tests of several modules share.
 
+#[path = "../../tests/harness/puppet.rs"]
+pub(crate) mod puppet;
+
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},

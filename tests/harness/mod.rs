@@ -10,6 +10,7 @@ mod flyctl;
 mod followed;
 mod home;
 mod process;
+mod puppet;
 mod tokens;
 mod vectors;
 mod wire;
@@ -22,6 +23,7 @@ pub(crate) use self::{
     followed::Followed,
     home::{Home, Ran},
     process::{is_there, wrapped},
+    puppet::Puppet,
     tokens::{ACME, Account, Bundle, Login, discharged, minted, organization, user_token},
     vectors::vectors,
     wire::{Wire, frame, framed, get},

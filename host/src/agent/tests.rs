@@ -1,5 +1,8 @@
 //! The socket with many clients, good and bad, and a core that answers from a script.
 
+#[cfg(target_os = "linux")]
+mod clients;
+
 use std::{
     collections::BTreeSet,
     io::{Read, Write},

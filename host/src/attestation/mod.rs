@@ -132,6 +132,12 @@ impl Wanted {
     }
 }
 
+/// This process, as an agent that it asks would see it: on behalf of whatever called it.
+pub fn of_this_process(wanted: Wanted) -> Attested {
+    let peer = Peer::this_process();
+    if wanted.is_nothing() { Attested::unseen(peer.into_facts(), wanted) } else { Attestor::new().look(peer, wanted) }
+}
+
 mod digest {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
@@ -153,9 +159,5 @@ mod digest {
     }
 }
 
-/// This process, as an agent that it asks would see it: on behalf of whatever called it.
-pub fn of_this_process(wanted: Wanted) -> Attested {
-    let peer = Peer::this_process();
-    if wanted.is_nothing() { Attested::unseen(peer.into_facts(), wanted) } else { Attestor::new().look(peer, wanted) }
-}
-}
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
