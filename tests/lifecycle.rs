@@ -13,17 +13,11 @@ use std::{
     time::Duration,
 };
 
-use rustix::{
-    process::{Signal, geteuid},
-    thread::set_thread_res_uid,
-};
+use rustix::process::{Signal, geteuid};
 
-use crate::harness::{Agent, Bundle, Home, Wire, eventually, frame, get, minted, timed, user_token, wrapped};
+use crate::harness::{Agent, Bundle, Home, NOBODY, Wire, as_nobody, eventually, frame, get, minted, timed, user_token, wrapped};
 
 const DAY: Duration = Duration::from_hours(24);
-
-/// Some user who is neither root nor anybody else here.
-const NOBODY: u32 = 65_533;
 
 #[test]
 fn a_signal_to_stop_lets_what_is_in_flight_finish_within_two_seconds() {
@@ -226,16 +220,6 @@ fn with_a_socket_that_everybody_reaches() -> (Home, std::path::PathBuf) {
         fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
     }
     (home, folder.join("agent.sock"))
-}
-
-/// Does something as another user, in a thread of its own: the kernel knows a user for each thread.
-fn as_nobody<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    let user = rustix::process::Uid::from_raw(NOBODY);
-    let become_and_work = || {
-        set_thread_res_uid(user, user, user).unwrap();
-        work()
-    };
-    thread::scope(|scope| scope.spawn(become_and_work).join().unwrap())
 }
 
 fn mode(path: &Path) -> u32 {

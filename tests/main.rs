@@ -14,6 +14,7 @@ mod apps;
 mod attenuate;
 mod audit;
 mod ci;
+mod clients;
 mod commands;
 mod config;
 mod config_changes;

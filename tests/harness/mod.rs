@@ -22,7 +22,7 @@ pub(crate) use self::{
     flyctl::{Flyctl, MONDAY, TUESDAY, config},
     followed::Followed,
     home::{Home, Ran},
-    process::{is_there, wrapped},
+    process::{NOBODY, as_nobody, is_there, wrapped},
     puppet::Puppet,
     tokens::{ACME, Account, Bundle, Login, discharged, minted, organization, user_token},
     vectors::vectors,

@@ -2,7 +2,10 @@
 
 use std::process::Command;
 
-use rustix::process::{Pid, test_kill_process};
+use rustix::{
+    process::{Pid, Uid, test_kill_process},
+    thread::set_thread_res_uid,
+};
 
 /// Whether a process lives. A dead one whose new parent, process 1 of some container, never collects it does not count.
 pub(crate) fn is_there(pid: u32) -> bool {
@@ -18,3 +21,16 @@ pub(crate) fn wrapped(line: &str, command: &Command) -> Command {
     wrapped.current_dir(command.get_current_dir().unwrap());
     wrapped
 }
+
+/// Does something as another user, in a thread of its own: the kernel knows a user for each thread.
+pub(crate) fn as_nobody<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let user = Uid::from_raw(NOBODY);
+    let become_and_work = || {
+        set_thread_res_uid(user, user, user).unwrap();
+        work()
+    };
+    std::thread::scope(|scope| scope.spawn(become_and_work).join().unwrap())
+}
+
+/// Some user who is neither root nor anybody else here.
+pub(crate) const NOBODY: u32 = 65_533;

@@ -10,16 +10,15 @@ use std::{
         unix::{fs::PermissionsExt, net::UnixStream, process::CommandExt},
     },
     path::Path,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, ChildStderr, ChildStdin, Command, Stdio},
 };
 
 /// A process that is told what to do, line by line.
 pub(crate) struct Puppet {
     child: Child,
     orders: ChildStdin,
-    /// libtest has its own to say on standard output, and nothing on standard error.
-    says: BufReader<std::process::ChildStderr>,
-    _libtest: ChildStdout,
+    /// Its standard error: on standard output libtest has its own to say.
+    says: BufReader<ChildStderr>,
 }
 
 impl Puppet {
@@ -38,10 +37,9 @@ impl Puppet {
     pub(crate) fn start_by(mut command: Command) -> Self {
         let test = format!("{}::a_puppet_does_what_it_is_told", module_path!().split_once("::").unwrap().1);
         command.args([&test, "--exact", "--nocapture", "--test-threads=1"]).env_clear().env(ROLE, "1");
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let (orders, says) = (child.stdin.take().unwrap(), BufReader::new(child.stderr.take().unwrap()));
-        let _libtest = child.stdout.take().unwrap();
-        Self { child, orders, says, _libtest }
+        Self { child, orders, says }
     }
 
     /// Its process id.
@@ -56,15 +54,13 @@ impl Puppet {
 
     /// Has it send these bytes on its connection.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
-        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(self.tell(&format!("send {digits}")), "done");
+        assert_eq!(self.tell(&format!("send {}", digits(bytes))), "done");
     }
 
     /// The body of the next frame that it receives; none if it was hung up on.
     pub(crate) fn receive(&mut self) -> Option<Vec<u8>> {
         let said = self.tell("receive");
-        let digits = said.strip_prefix("frame ")?;
-        Some((0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect())
+        said.strip_prefix("frame ").map(bytes)
     }
 
     /// Has it become another program, by a line of shell whose standard input and output are the connection, and whose standard error is read by
@@ -127,12 +123,12 @@ fn a_puppet_does_what_it_is_told() {
                 say("done");
             }
             "send" => {
-                let bytes: Vec<u8> = (0..rest.len()).step_by(2).map(|at| u8::from_str_radix(&rest[at..at + 2], 16).unwrap()).collect();
-                say(if stream.as_mut().unwrap().write_all(&bytes).is_ok() { "done" } else { "closed" });
+                say(if stream.as_mut().unwrap().write_all(&bytes(rest)).is_ok() { "done" } else { "closed" });
             }
             "receive" => say(&received(stream.as_mut().unwrap()).unwrap_or_else(|_| "closed".into())),
             "become" => panic!("{}", shell(stream.take().unwrap(), rest).exec()),
             "start" => {
+                #[expect(clippy::zombie_processes, reason = "it is there to outlive this process")]
                 shell(stream.take().unwrap(), rest).spawn().unwrap();
                 say("done");
             }
@@ -146,7 +142,15 @@ fn received(stream: &mut UnixStream) -> io::Result<String> {
     stream.read_exact(&mut length)?;
     let mut body = vec![0; u32::from_be_bytes(length) as usize];
     stream.read_exact(&mut body)?;
-    Ok(format!("frame {}", body.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+    Ok(format!("frame {}", digits(&body)))
+}
+
+fn digits(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+}
+
+fn bytes(digits: &str) -> Vec<u8> {
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
 }
 
 fn shell(stream: UnixStream, line: &str) -> Command {
@@ -156,7 +160,7 @@ fn shell(stream: UnixStream, line: &str) -> Command {
 }
 
 fn say(line: &str) {
-    writeln!(io::stderr(), "{line}").unwrap();
+    io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
 /// Set for puppets alone.

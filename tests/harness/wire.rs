@@ -61,6 +61,15 @@ impl Wire {
         Some(rmp_serde::from_slice(&body).unwrap())
     }
 
+    /// The next answer, if there is one so soon.
+    pub(crate) fn receive_within(&mut self, patience: Duration) -> Option<Value> {
+        let is_there = rustix::event::poll(
+            &mut [rustix::event::PollFd::new(&self.stream, rustix::event::PollFlags::IN)],
+            Some(&patience.try_into().unwrap()),
+        );
+        if is_there.unwrap() == 0 { None } else { self.receive() }
+    }
+
     /// Reads so many bytes; none once the agent has hung up.
     fn fill(&mut self, bytes: &mut [u8]) -> Option<()> {
         match self.stream.read_exact(bytes) {

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up has nothing to say")]
 
 mod agent;
+mod attestation;
 mod core;
 #[path = "../home/mod.rs"]
 mod home;
@@ -28,6 +29,11 @@ fn main() {
     {
         return agent::echo(socket);
     }
+    if let [_, word, socket] = arguments.as_slice()
+        && word == attestation::CLIENT
+    {
+        return attestation::client(socket);
+    }
     // The core of this process starts its supervisors from this program.
     if arguments.get(1).is_some_and(|word| word == SUPERVISE) {
         supervisor::main();
@@ -38,6 +44,7 @@ fn main() {
     sandbox::run(&table);
     core::run(&table);
     agent::run(&table);
+    attestation::run(&table);
     process::run(&table);
     scale::run();
 }

@@ -40,6 +40,11 @@ pub trait Answers: Clone + Send + Sync + 'static {
         Wanted::default()
     }
 
+    /// Whether a client that has changed gets nothing, rather than being reported.
+    fn enforces(&self) -> bool {
+        true
+    }
+
     /// Whether processes of this user are heard at all.
     fn admits(&self, uid: u32) -> bool {
         uid == rustix::process::geteuid().as_raw()
@@ -95,9 +100,12 @@ pub async fn serve(listener: UnixListener, core: impl Answers, shutdown: impl Fu
 /// The connection and whose it is, if its peer may be heard.
 fn admitted(stream: UnixStream, open: usize, core: &impl Answers) -> Option<(UnixStream, Facts)> {
     let client = match stream.peer_cred() {
-        Ok(peer) if core.admits(peer.uid()) => {
-            Facts { pid: peer.pid().and_then(|pid| u32::try_from(pid).ok()), uid: peer.uid(), gid: peer.gid(), ..Facts::default() }
-        }
+        Ok(peer) if core.admits(peer.uid()) => Facts {
+            pid: peer.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0),
+            uid: peer.uid(),
+            gid: peer.gid(),
+            ..Facts::default()
+        },
         Ok(peer) => {
             tracing::warn!(uid = peer.uid(), pid = peer.pid(), "hung up on a process of another user");
             return None;

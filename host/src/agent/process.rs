@@ -20,5 +20,6 @@ pub fn harden() {
     }
 }
 
-/// One for each connection, and as many again for sources, commands and files.
-const DESCRIPTORS: u64 = 4096;
+/// Six for each connection, five of which hold its process and who called that; and as many again as a third of those for sources, commands and
+/// files.
+const DESCRIPTORS: u64 = 8192;

@@ -1,6 +1,5 @@
 //! The socket with many clients, good and bad, and a core that answers from a script.
 
-#[cfg(target_os = "linux")]
 mod clients;
 
 use std::{
@@ -279,6 +278,22 @@ async fn a_frame_that_stalls_ends_the_connection_and_an_idle_one_stays() {
     let idle = tokio::spawn(connection::run(ours, peer(), Attestor::new(), Script::default(), stopping));
     tokio::time::sleep(Duration::from_hours(24)).await;
     assert!(!idle.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_comes_in_drops_gets_no_more_time_than_one_that_stalls() {
+    let (theirs, ours) = UnixStream::pair().unwrap();
+    let (_stop, stopping) = watch::channel(());
+    let connection = tokio::spawn(connection::run(ours, peer(), Attestor::new(), Script::default(), stopping));
+    let started = tokio::time::Instant::now();
+    for byte in frames([(1, "web")]).chunks(1) {
+        if theirs.try_write(byte).is_err() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
+    connection.await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(16), "{:?}", started.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -71,7 +71,7 @@ impl Attested {
         Self { wrong: wrong.into(), ..Self::unseen(facts, wanted) }
     }
 
-    /// Somebody of whom it could not be told in time who it is.
+    /// Somebody of whom it cannot be told at this moment who it is.
     pub fn unclear(facts: Facts, wanted: Wanted) -> Self {
         let wrong = Unconfirmed::Unclear { pid: facts.pid };
         Self { wrong: wrong.into(), ..Self::unseen(facts, wanted) }
@@ -123,8 +123,8 @@ pub enum Unconfirmed {
         /// Its number.
         pid: Option<u32>,
     },
-    /// It could not be told in time what it runs.
-    #[error("it took too long to look at what the process that connected{} runs", number(*pid))]
+    /// It could not be told in time what it runs, or there were no descriptors left to look at it.
+    #[error("it cannot be told at this moment what the process that connected{} runs", number(*pid))]
     Unclear {
         /// Its number.
         pid: Option<u32>,

@@ -83,12 +83,19 @@ impl Attestor {
         let pidfd = match handle {
             PeerHandle::Pidfd(pidfd) => Some(pidfd),
             PeerHandle::Unknown => None,
-            PeerHandle::Lost => return Attested::changed(facts, wanted),
+            PeerHandle::Gone => return Attested::changed(facts, wanted),
+            PeerHandle::Unclear => return Attested::unclear(facts, wanted),
         };
         // Of whoever has the number now. Whether that is the peer shows below.
         let process = facts.pid.filter(|pid| *pid != 0).and_then(|pid| Process::open(pid).ok());
         let mut hold = Hold { pidfd, process, running: None, ancestor: None };
+        let mut knows_groups = false;
         if let Some(process) = &hold.process {
+            if wanted.groups
+                && let Ok(Some(groups)) = process.groups(&facts)
+            {
+                (facts.groups, knows_groups) = (groups, true);
+            }
             hold.running = Running::of(process).ok();
             if self.note(process, hold.running.as_ref(), wanted, &mut facts, &mut hold.ancestor).is_err() {
                 return Attested::changed(facts, wanted);
@@ -102,7 +109,14 @@ impl Attestor {
             (None, Some(process)) => process.user().is_ok_and(|user| user == Some(facts.uid)),
             (None, None) => false,
         };
-        if is_peer && hold.holds() { Attested::held(facts, wanted, hold) } else { Attested::changed(facts, wanted) }
+        if !is_peer || !hold.holds() {
+            Attested::changed(facts, wanted)
+        } else if wanted.groups && !knows_groups {
+            // An empty list would be taken for one: a rule that denies a group has to deny in doubt.
+            Attested::unclear(facts, wanted)
+        } else {
+            Attested::held(facts, wanted, hold)
+        }
     }
 
     fn note(
@@ -113,9 +127,6 @@ impl Attestor {
         facts: &mut Facts,
         ancestor: &mut Option<Ancestor>,
     ) -> std::io::Result<()> {
-        if wanted.groups {
-            facts.groups = process.groups(facts).ok().flatten().unwrap_or_default();
-        }
         if wanted.cgroup {
             // Its own also if it is flytoken: a child is where its parent was, but what a service manager starts is not where that is.
             let place = process.cgroups().map(|text| Place::read(&text)).unwrap_or_default();

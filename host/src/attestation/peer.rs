@@ -24,8 +24,10 @@ pub(super) enum PeerHandle {
     Pidfd(OwnedFd),
     /// The kernel is older than 6.5 and knows the number alone.
     Unknown,
-    /// The process is gone, or there was no descriptor left.
-    Lost,
+    /// The process is gone.
+    Gone,
+    /// It cannot be held: there are no descriptors left.
+    Unclear,
 }
 
 impl Peer {
@@ -40,10 +42,8 @@ impl Peer {
         let handle = match getsockopt(&socket, PeerPidfd) {
             Ok(pidfd) => PeerHandle::Pidfd(pidfd),
             Err(Errno::ENOPROTOOPT | Errno::ENODATA) => PeerHandle::Unknown,
-            Err(cause) => {
-                tracing::debug!(%cause, "a client is gone, or cannot be held");
-                PeerHandle::Lost
-            }
+            Err(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM) => PeerHandle::Unclear,
+            Err(_) => PeerHandle::Gone,
         };
         Self { facts, handle }
     }

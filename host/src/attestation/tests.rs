@@ -1,5 +1,7 @@
 //! Real processes, and what is found out about them.
 
+#![cfg(target_os = "linux")]
+
 use std::{
     fs,
     os::unix::{

@@ -44,9 +44,7 @@ impl Local {
 
     /// The answer, if it comes until `deadline`.
     pub(super) fn answer(&self, request: Request, deadline: Instant) -> Result<Reply, Failure> {
-        self.runtime.block_on(async {
-            timeout_at(deadline, self.core.serve(client, request)).await.unwrap_or_else(|_| Err(too_late()))
-        })
+        self.runtime.block_on(async { timeout_at(deadline, self.core.serve(client, request)).await.unwrap_or_else(|_| Err(too_late())) })
     }
 
     /// Revokes what was replaced, out of turn: by now everybody finds the newer one.

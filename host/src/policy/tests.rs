@@ -262,7 +262,8 @@ clients:
         Verdict::Denied { rule } => Err(rule.map(str::to_owned)),
     };
     let stranger = Facts { uid: 5, gid: 5, groups: vec![5], ..client() };
-    let other_program = Facts { executable: Some(Executable { path: Some("/tmp/deploy".into()), ..client().executable.unwrap() }), ..client() };
+    let other_program =
+        Facts { executable: Some(Executable { path: Some("/tmp/deploy".into()), ..client().executable.unwrap() }), ..client() };
     for (who, verb, app, kind, expected) in [
         (&client(), Verb::Get, Some(&prod), Some(Kind::Deploy), Ok("deployers")),
         (&client(), Verb::Get, Some(&staging), Some(Kind::Deploy), Err(None)),

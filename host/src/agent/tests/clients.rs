@@ -1,5 +1,7 @@
 //! Clients that are not who they were, or not who they would like to be: real processes, and what they get of an answer.
 
+#![cfg(target_os = "linux")]
+
 use std::sync::Mutex;
 
 use super::*;
