@@ -1,4 +1,4 @@
-//! Hostile clients: whatever they do to the socket, to its place, or to whom they are taken for.
+//! Hostile clients: whatever they do to the socket or to its place.
 
 use std::{
     fs::{self, Permissions},

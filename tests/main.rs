@@ -32,6 +32,7 @@ mod health;
 mod herd;
 mod hostile;
 mod ids;
+mod impostors;
 mod inspect;
 mod invalidate;
 mod kinds;

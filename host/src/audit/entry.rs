@@ -9,7 +9,6 @@ use crate::{app::AppName, attestation::Facts, kind::Kind, time::Timestamp, token
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::large_enum_variant, reason = "it is written down and gone")]
 #[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are requests")]
 pub enum Event {
     /// A client asked for something, and this came of it.
     Request(Entry),

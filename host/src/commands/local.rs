@@ -44,6 +44,7 @@ impl Local {
 
     /// The answer, if it comes until `deadline`.
     pub(super) fn answer(&self, request: Request, deadline: Instant) -> Result<Reply, Failure> {
+        let client = Arc::new(attestation::of_this_process(self.core.wanted()));
         self.runtime.block_on(async { timeout_at(deadline, self.core.serve(client, request)).await.unwrap_or_else(|_| Err(too_late())) })
     }
 
