@@ -28,7 +28,7 @@ impl Stage {
         for Case { name, component, source, .. } in cases {
             let path = home.path(&format!("{name}.wasm"));
             home.write(&path, component);
-            writeln!(sources, "  {name}: {{ component: '{}', {source} }}", path.display()).unwrap();
+            writeln!(sources, "  {name}: {{ component: '{}', dev: true, {source} }}", path.display()).unwrap();
             // An id belongs to one app; the others show what does not need one.
             writeln!(apps, "  - {{ match: '{name}', chain: [{name}, cli], id: {APP} }}").unwrap();
             writeln!(apps, "  - {{ match: '{name}-for-*', chain: [{name}, cli] }}").unwrap();

@@ -46,6 +46,7 @@ mod one_shots;
 mod output;
 mod panics;
 mod policy;
+mod pins;
 mod readme;
 mod renewal;
 mod replaced;

@@ -90,7 +90,7 @@ fn a_source_is_added_renamed_and_removed() {
     answers_with(&corp.home, &manual);
     let source = |name: &str| {
         format!(
-            "sources:\n  {name}:\n    component: ./corp.wasm\n    keep: true\n    settings: {{ token: \"{of_corp}\" }}\nchain: [storage, {name}, manual]\n"
+            "sources:\n  {name}:\n    component: ./corp.wasm\n    dev: true\n    keep: true\n    settings: {{ token: \"{of_corp}\" }}\nchain: [storage, {name}, manual]\n"
         )
     };
     corp.configure(&source("corp"));

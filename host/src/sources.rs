@@ -43,6 +43,9 @@ pub trait Code: Send + Sync {
     /// Whether it can revoke what it minted.
     fn is_revoker(&self) -> bool;
 
+    /// What it imports, fit to be shown.
+    fn imports(&self) -> &[String];
+
     /// The SHA-256 digest of its file.
     fn sha256(&self) -> [u8; 32];
 }
@@ -68,9 +71,23 @@ impl Code for Loaded {
         self.is_revoker()
     }
 
+    fn imports(&self) -> &[String] {
+        self.imports()
+    }
+
     fn sha256(&self) -> [u8; 32] {
         self.sha256()
     }
+}
+
+/// Whether components run that nothing pins to a digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unpinned {
+    /// Those whose source says `dev: true`.
+    #[default]
+    IfDev,
+    /// None, whatever a source says.
+    Never,
 }
 
 /// Every source of one configuration.
@@ -94,10 +111,10 @@ pub struct Source {
 }
 
 impl Sources {
-    /// Loads every source of `config`. One that is the same as in `before` is taken over; one that does not load leaves the one before
+    /// Loads every source of `config`, unpinned ones as far as `unpinned` allows them. One that is the same as in `before` is taken over; one that does not load leaves the one before
     /// in force and says why. Blocking, and takes seconds for a large component that was never compiled before.
-    pub fn load(runtime: &Runtime, config: &Config, before: &Self) -> Self {
-        Self(config.sources.iter().map(|(name, source)| (name.clone(), load(runtime, source, before.0.get(name)))).collect())
+    pub fn load(runtime: &Runtime, config: &Config, unpinned: Unpinned, before: &Self) -> Self {
+        Self(config.sources.iter().map(|(name, source)| (name.clone(), load(runtime, source, unpinned, before.0.get(name)))).collect())
     }
 
     /// Whether whoever asks them gets the same answers: the same names, each with the same component, settings and grants.
@@ -144,6 +161,7 @@ impl Source {
             name: self.config.name.to_string(),
             component: self.config.component.to_string(),
             sha256: self.loaded.as_ref().ok().map(|loaded| hex::encode(&loaded.sha256())),
+            unpinned: self.config.is_unpinned(),
             calls: self.stats.calls.load(Ordering::Relaxed),
             failures: self.stats.failures.load(Ordering::Relaxed),
             problem,
@@ -152,7 +170,7 @@ impl Source {
     }
 }
 
-fn load(runtime: &Runtime, config: &Arc<SourceConfig>, before: Option<&Arc<Source>>) -> Arc<Source> {
+fn load(runtime: &Runtime, config: &Arc<SourceConfig>, unpinned: Unpinned, before: Option<&Arc<Source>>) -> Arc<Source> {
     let stats = before.map_or_else(Arc::default, |before| Arc::clone(&before.stats));
     let sandboxes = before.map_or_else(|| Arc::new(Semaphore::new(MOST_SANDBOXES)), |before| Arc::clone(&before.sandboxes));
     let fresh = |loaded: Result<Arc<dyn Code>, String>, digest, problem| {
@@ -172,14 +190,13 @@ fn load(runtime: &Runtime, config: &Arc<SourceConfig>, before: Option<&Arc<Sourc
     };
     let new = bytes_of(&config.component).and_then(|bytes| {
         let sha256: [u8; 32] = Sha256::digest(&bytes).into();
-        if config.sha256.is_some_and(|pinned| pinned != sha256) {
-            return Err(format!("the component is not the one that `sha256` names: it has {}", hex::encode(&sha256)));
-        }
+        check_pin(config, &sha256, unpinned)?;
         let digest = digest(&sha256, config);
         if let Some(same) = before.filter(|before| before.digest == digest && before.loaded.is_ok() && before.config == *config) {
             return Ok((same.loaded.clone(), digest));
         }
         let loaded = runtime.load(&config.name, &bytes, &config.grants, config.role).map_err(|error| error.to_string())?;
+        check_imports(config, loaded.imports())?;
         if config.revoke_on_replace && !loaded.is_revoker() {
             return Err("does not export `flytoken:source/revoker@0.1.0`, which `revoke-on-replace` needs".into());
         }
@@ -188,8 +205,7 @@ fn load(runtime: &Runtime, config: &Arc<SourceConfig>, before: Option<&Arc<Sourc
     let new = new.map_err(|problem| problem + &cut);
     match (new, before) {
         (Ok((loaded, digest)), _) => fresh(loaded, digest, None),
-        // The old one goes on serving, under the settings and grants it was loaded with; but not with a grant that it no longer has.
-        (Err(problem), Some(before)) if before.loaded.is_ok() && before.config.grants.are_within(&config.grants) => Arc::new(Source {
+        (Err(problem), Some(before)) if may_go_on(before, config, unpinned) => Arc::new(Source {
             config: Arc::clone(&before.config),
             loaded: before.loaded.clone(),
             digest: before.digest,
@@ -199,6 +215,48 @@ fn load(runtime: &Runtime, config: &Arc<SourceConfig>, before: Option<&Arc<Sourc
         }),
         (Err(problem), _) => fresh(Err(problem), [0; 32], None),
     }
+}
+
+/// Holds a component's digest against its pin.
+fn check_pin(config: &SourceConfig, sha256: &[u8; 32], unpinned: Unpinned) -> Result<(), String> {
+    let ComponentRef::File(path) = &config.component else { return Ok(()) };
+    let digest = hex::encode(sha256);
+    match (config.sha256, config.dev, unpinned) {
+        (Some(pinned), _, _) if pinned == *sha256 => Ok(()),
+        (Some(_), _, _) => Err(format!("the component is not the one that `sha256` names: it has {digest}")),
+        (None, true, Unpinned::IfDev) => Ok(()),
+        (None, is_dev, _) => {
+            let path = crate::trust::shown(path);
+            let name = &config.name;
+            let instead = match unpinned {
+                Unpinned::IfDev => ", or write `dev: true` beside it to run whatever the file holds",
+                Unpinned::Never if is_dev => "; `dev: true` is not allowed here",
+                Unpinned::Never => "",
+            };
+            Err(format!("{path} is not pinned: it has sha256 {digest}; type `flytoken plugin add {path} --name {name}`{instead}"))
+        }
+    }
+}
+
+/// Holds what a component imports against what somebody agreed to.
+fn check_imports(config: &SourceConfig, imports: &[String]) -> Result<(), String> {
+    let Some(agreed) = &config.imports else { return Ok(()) };
+    match imports.iter().find(|import| !agreed.contains(*import)) {
+        None => Ok(()),
+        Some(import) => Err(format!(
+            "imports `{import}`, which `sources.{}.imports` does not list; type `flytoken plugin inspect FILE` to see what that lets it do",
+            config.name
+        )),
+    }
+}
+
+/// Whether a source goes on serving, under the settings and grants it was loaded with, while the newest one does not load: not with a
+/// grant that it no longer has, nor with imports or without a pin that would not do today.
+fn may_go_on(before: &Source, config: &SourceConfig, unpinned: Unpinned) -> bool {
+    let Ok(loaded) = &before.loaded else { return false };
+    before.config.grants.are_within(&config.grants)
+        && check_imports(config, loaded.imports()).is_ok()
+        && (!before.config.is_unpinned() || !config.is_unpinned() || (config.dev && unpinned == Unpinned::IfDev))
 }
 
 fn bytes_of(component: &ComponentRef) -> Result<std::borrow::Cow<'static, [u8]>, String> {
@@ -277,7 +335,39 @@ const LARGEST_COMPONENT: u64 = 64 << 20;
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
+    use crate::config::{Grants, Role};
+
+    #[test]
+    fn where_nothing_unpinned_may_run_dev_is_of_no_use() {
+        let source = |sha256: Option<[u8; 32]>, dev| SourceConfig {
+            name: SourceName::parse("corp").expect("a name"),
+            component: ComponentRef::File(PathBuf::from("/c.wasm")),
+            sha256,
+            dev,
+            imports: None,
+            role: Role::Live,
+            settings: BTreeMap::new(),
+            timeout: Duration::from_secs(5),
+            mints: false,
+            keep: false,
+            revoke_on_replace: false,
+            grants: Grants::default(),
+        };
+        for (sha256, dev, unpinned, refused) in [
+            (Some([1; 32]), false, Unpinned::Never, None),
+            (Some([2; 32]), true, Unpinned::IfDev, Some("is not the one that `sha256` names")),
+            (None, true, Unpinned::IfDev, None),
+            (None, true, Unpinned::Never, Some("--name corp`; `dev: true` is not allowed here")),
+            (None, false, Unpinned::Never, Some("type `flytoken plugin add /c.wasm --name corp`")),
+            (None, false, Unpinned::IfDev, Some("or write `dev: true` beside it")),
+        ] {
+            let told = check_pin(&source(sha256, dev), &[1; 32], unpinned).err();
+            assert!(told.as_deref().map_or(refused.is_none(), |told| refused.is_some_and(|part| told.contains(part))), "{told:?}");
+        }
+    }
 
     #[test]
     fn the_99th_percentile_is_of_the_last_hundred_calls() {

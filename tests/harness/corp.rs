@@ -40,7 +40,7 @@ impl Corp {
     /// Makes `corp` the only source that answers, with these settings and whatever else there is to say of it.
     pub(crate) fn configure_corp(&self, settings: &str, more: &str) {
         self.configure(&format!(
-            "chain: [storage, corp]\nsources:\n  corp:\n    component: ./corp.wasm\n    settings: {{ {settings} }}\n{more}"
+            "chain: [storage, corp]\nsources:\n  corp:\n    component: ./corp.wasm\n    dev: true\n    settings: {{ {settings} }}\n{more}"
         ));
     }
 

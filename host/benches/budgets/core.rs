@@ -118,7 +118,7 @@ async fn storage(table: &Table) {
     let setting = Setting::new();
     fs::write(setting.path("vault.wasm"), flytoken::builtin::demo("vault").unwrap()).unwrap();
     setting.configure(&format!(
-        "chain: [storage, vault]\nsources:\n  vault:\n    component: {}\n    keep: true\n    settings: {{ token: '{}' }}\n",
+        "chain: [storage, vault]\nsources:\n  vault:\n    component: {}\n    dev: true\n    keep: true\n    settings: {{ token: '{}' }}\n",
         setting.path("vault.wasm").display(),
         setting::token(123)
     ));

@@ -25,7 +25,7 @@ pub(crate) fn run() {
     let setting = Setting::new();
     fs::write(setting.path("vault.wasm"), flytoken::builtin::demo("vault").unwrap()).unwrap();
     setting.configure(&format!(
-        "chain: [vault]\nsources:\n  vault:\n    component: {}\n    settings: {{ token: '{}' }}\n",
+        "chain: [vault]\nsources:\n  vault:\n    component: {}\n    dev: true\n    settings: {{ token: '{}' }}\n",
         setting.path("vault.wasm").display(),
         setting::token(123)
     ));

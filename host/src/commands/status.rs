@@ -126,6 +126,7 @@ fn sources(status: &Status, paint: Paint) -> Table {
             (Some(problem), Some(_)) => paint.bad(format!("the one before serves: {}", plain::line(problem))),
             (Some(problem), None) => paint.bad(format!("not loaded: {}", plain::line(problem))),
             (None, Some(_)) if source.open_until.is_some() => paint.bad("broke, and rests".to_owned()),
+            (None, Some(_)) if source.unpinned => paint.fair("loaded, not pinned (dev)"),
             (None, Some(_)) => paint.good("loaded"),
             (None, None) => paint.fair("not loaded"),
         };
@@ -228,15 +229,28 @@ mod tests {
             policy: None,
             chain: vec!["storage".into(), "cli".into()],
             strict: false,
-            sources: vec![SourceStatus {
-                name: "cli".into(),
-                component: "builtin:cli".into(),
-                sha256: Some("ab".into()),
-                calls: 3,
-                failures: 0,
-                problem: None,
-                open_until: None,
-            }],
+            sources: vec![
+                SourceStatus {
+                    name: "cli".into(),
+                    component: "builtin:cli".into(),
+                    sha256: Some("ab".into()),
+                    unpinned: false,
+                    calls: 3,
+                    failures: 0,
+                    problem: None,
+                    open_until: None,
+                },
+                SourceStatus {
+                    name: "mine".into(),
+                    component: "/m.wasm".into(),
+                    sha256: Some("cd".into()),
+                    unpinned: true,
+                    calls: 0,
+                    failures: 0,
+                    problem: None,
+                    open_until: None,
+                },
+            ],
             apps: vec![AppStatus {
                 lease: LeaseFacts {
                     app: AppName::parse("web").unwrap(),
@@ -289,6 +303,7 @@ chain    storage, cli
 
 SOURCE  COMPONENT    CALLS  FAILURES  STATE
 cli     builtin:cli  3      0         loaded
+mine    /m.wasm      0      0         loaded, not pinned (dev)
 
 APP  KIND      SOURCE  STATE                                                    VALID                    FINGERPRINT       LAST ERROR
 web  deploy    cli     fresh, cli backed off until 22:13 (in 9 s)               until 23:03 (in 50 min)  0123456789abcdef
@@ -314,7 +329,10 @@ cli        api  readonly  22:13 (in 30 s)  unavailable: `fly` failed
             "config": { "files": ["/c.yaml"], "problem": "/c.yaml:3:1: unknown key" },
             "policy": null,
             "chain": { "sources": ["storage", "cli"], "strict": false },
-            "sources": [{ "name": "cli", "component": "builtin:cli", "sha256": "ab", "calls": 3, "failures": 0, "problem": null, "open_until": null }],
+            "sources": [
+                { "name": "cli", "component": "builtin:cli", "sha256": "ab", "unpinned": false, "calls": 3, "failures": 0, "problem": null, "open_until": null },
+                { "name": "mine", "component": "/m.wasm", "sha256": "cd", "unpinned": true, "calls": 0, "failures": 0, "problem": null, "open_until": null },
+            ],
             "apps": [{
                 "app": "web", "kind": "deploy", "source": "cli", "expires_at": 1_700_003_000, "obtained_at": 1_700_000_000,
                 "fingerprint": "0123456789abcdef", "state": "fresh", "last_error": null,

@@ -1,7 +1,7 @@
 //! From what the files say to what is in force: what follows from other values, and rules that span several of them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -128,6 +128,8 @@ impl Check<'_> {
             name: name.clone(),
             component: component.unwrap_or(ComponentRef::File(PathBuf::new())),
             sha256: layer.sha256.map(|digest| digest.0),
+            dev: layer.dev.unwrap_or_default(),
+            imports: layer.imports.clone().map(|names| names.into_iter().map(|name| name.0).collect()),
             role: layer.role.unwrap_or_default(),
             settings: layer
                 .settings
@@ -186,6 +188,7 @@ impl Check<'_> {
         if source.sha256.is_some() && matches!(source.component, ComponentRef::Builtin(_)) {
             self.report(&path.key("sha256"), At::Key, Problem::PinnedBuiltin);
         }
+        self.count(source.imports.as_ref().map_or(0, BTreeSet::len), MAX_IMPORTS, "imports", &path.key("imports"));
         if let (Some(read), Some(out), false) = (source.grants.way_to_read(), source.grants.way_out(), source.grants.may_leak) {
             self.report(&grants.key(read), At::Key, Problem::MayLeak { read, out });
         }
@@ -313,6 +316,9 @@ const MAX_STEPS: usize = 16;
 
 /// Files, and variables, of one source.
 const MAX_FILES: usize = 64;
+
+/// Language runtimes import up to 30 interfaces.
+const MAX_IMPORTS: usize = 256;
 
 /// Rules are tried one after another.
 const MAX_APPS: usize = 10_000;

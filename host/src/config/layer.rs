@@ -1,6 +1,9 @@
 //! One file as it is written: every key optional, no other key allowed.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -10,7 +13,7 @@ use super::{
     names::SourceName,
     pattern::Pattern,
     source::{BUILTINS, Records, Role},
-    text::{ActionsText, DigestText, DurationText, Setting, SizeText, Slug, parsed},
+    text::{ActionsText, DigestText, DurationText, ImportName, Setting, SizeText, Slug, parsed},
 };
 use crate::command::CommandGrant;
 
@@ -70,6 +73,10 @@ pub(super) struct SourceLayer {
     pub(super) component: Option<ComponentText>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sha256: Option<DigestText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) dev: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) imports: Option<BTreeSet<ImportName>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) role: Option<Role>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,11 @@
 //! One source as it is configured: its component, what it may do, how long it may take.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::PathBuf,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -14,13 +19,18 @@ use crate::{
 
 /// One source as it is configured.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the configuration, and none excludes another")]
 pub struct SourceConfig {
     /// Its name, by which chains, records and reports call it.
     pub name: SourceName,
     /// The code that runs.
     pub component: ComponentRef,
-    /// The SHA-256 digest that the component's file must have; none accepts any.
+    /// The SHA-256 digest that the component's file must have.
     pub sha256: Option<[u8; 32]>,
+    /// Whether a file is loaded although no digest is named.
+    pub dev: bool,
+    /// What the component may import at most, as somebody agreed to; none if nobody was asked.
+    pub imports: Option<BTreeSet<String>>,
     /// Its part in the chain.
     pub role: Role,
     /// What the source itself reads, as text by key.
@@ -150,6 +160,11 @@ pub enum Records {
 }
 
 impl SourceConfig {
+    /// Whether any bytes run that its file holds: nothing says which they have to be.
+    pub fn is_unpinned(&self) -> bool {
+        self.sha256.is_none() && matches!(self.component, ComponentRef::File(_))
+    }
+
     /// Whether a token that it mints for an app tells the numbers of that very app: only `builtin:cli` does, for kinds that are limited to an
     /// app, and only while each command that it may run is about the app or the organisation that is asked for. One about `{id}` mints nothing.
     pub fn teaches_ids(&self, kind: Kind) -> bool {
@@ -166,7 +181,7 @@ impl SourceConfig {
     /// Digest over what a kept lease depends on: role, settings, grants and the pinned digest. A lease obtained under another one is
     /// absent. The component's own digest is the runtime's to add.
     ///
-    /// Time and memory are left out: more or less of them gives no other lease.
+    /// Time and memory are left out, as is what decides about loading alone: more or less of them gives no other lease.
     pub fn digest(&self) -> [u8; 32] {
         /// Fields in this order, maps sorted by key: the same configuration has the same bytes in every process.
         #[derive(Serialize)]
@@ -220,6 +235,8 @@ mod tests {
             name: SourceName::parse("corp").expect("a name"),
             component: ComponentRef::Builtin("cli".into()),
             sha256: None,
+            dev: false,
+            imports: None,
             role: Role::Live,
             settings: BTreeMap::from([("expiry".into(), "24h".into())]),
             timeout: Duration::from_secs(5),
@@ -235,13 +252,15 @@ mod tests {
     fn the_digest_changes_with_whatever_a_kept_lease_depends_on() {
         type Change = fn(&mut SourceConfig);
         let base = source().digest();
-        let changes: [(&str, bool, Change); 8] = [
+        let changes: [(&str, bool, Change); 10] = [
             ("settings", true, |source| drop(source.settings.insert("expiry".into(), "1h".into()))),
             ("grants", true, |source| source.grants.login = false),
             ("reveal", true, |source| source.grants.reveal = true),
             ("records", true, |source| source.grants.records = Some(Records::Cache)),
             ("role", true, |source| source.role = Role::Memory),
             ("sha256", true, |source| source.sha256 = Some([0; 32])),
+            ("dev", false, |source| source.dev = true),
+            ("imports", false, |source| source.imports = Some(BTreeSet::new())),
             ("timeout", false, |source| source.timeout = Duration::from_secs(6)),
             ("memory", false, |source| source.grants.memory = Some(1 << 30)),
         ];

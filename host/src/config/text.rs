@@ -106,6 +106,23 @@ impl fmt::Display for DigestText {
     }
 }
 
+/// The name of something that a component imports, such as `flytoken:source/login@0.1.0`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ImportName(pub(super) String);
+
+impl ImportName {
+    fn parse(text: &str) -> Result<Self, TextError> {
+        let fits = (1..=MAX_IMPORT).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if fits { Ok(Self(text.into())) } else { Err(TextError::Import) }
+    }
+}
+
+impl fmt::Display for ImportName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// The slug of a Fly organisation. It becomes an argument of `fly`, so it must never look like an option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Slug(pub(super) String);
@@ -177,6 +194,7 @@ as_text! {
     DurationText: "a duration such as 15s",
     SizeText: "a size such as 64MiB",
     DigestText: "a SHA-256 digest of 64 hex digits",
+    ImportName: "the name of an import, such as flytoken:source/login@0.1.0",
     Slug: "the slug of an organisation",
     ActionsText: "letters of actions, such as r",
     Setting: "text, a number, true or false"
@@ -194,6 +212,9 @@ pub enum TextError {
     /// Not a digest.
     #[error("a SHA-256 digest is written as 64 hex digits")]
     Digest,
+    /// Not the name of an import.
+    #[error("an import's name is 1 to {MAX_IMPORT} visible ASCII characters")]
+    Import,
     /// Not an organisation's slug.
     #[error("an organisation's slug is 1 to {MAX_SLUG} of a-z, 0-9 and '-', and does not start with '-'")]
     Slug,
@@ -214,6 +235,9 @@ const SIZE_UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB"
 
 /// Longest organisation slug: as long as an app name may be.
 const MAX_SLUG: usize = 63;
+
+/// Longest name of an import: as much of one as is ever shown.
+const MAX_IMPORT: usize = 128;
 
 #[cfg(test)]
 mod tests {

@@ -14,7 +14,7 @@ use crate::{
     config::{self, ComponentRef, Config, Layers, Loaded, UserFiles},
     policy as administrator,
     resolver::Live,
-    sources::Sources,
+    sources::{Sources, Unpinned},
 };
 
 /// Drops what a login that ended obtained, and what a rewritten one replaces, the moment the login changes.
@@ -68,7 +68,7 @@ async fn apply(inner: &Arc<Inner>, config: Arc<Config>) {
     let before = inner.resolver.live.load_full();
     let sources = {
         let (runtime, config, before) = (Arc::clone(&inner.runtime), Arc::clone(&config), Arc::clone(&before));
-        spawn_blocking(move || Sources::load(&runtime, &config, &before.sources)).await
+        spawn_blocking(move || Sources::load(&runtime, &config, Unpinned::default(), &before.sources)).await
     };
     if let Ok(sources) = sources {
         let auditing = {

@@ -38,7 +38,7 @@ use crate::{
     resolver::{self, Live, Resolver},
     runtime::Runtime,
     sequence::Sequence,
-    sources::Sources,
+    sources::{Sources, Unpinned},
     store::{Hold, KeySearch, Patience, Purpose, Store, StoreError, SystemKeyring},
     system::{Clock, Defect, Draw, Environment, draw},
     time::Timestamp,
@@ -118,7 +118,7 @@ impl Core {
             let (cache, config) = (paths.cache().map(|directory| directory.join("components")), Arc::clone(&loaded.config));
             spawn_blocking(move || {
                 let runtime = Arc::new(Runtime::new(cache.as_deref()).map_err(|error| internal(&error))?);
-                let sources = Sources::load(&runtime, &config, &Sources::default());
+                let sources = Sources::load(&runtime, &config, Unpinned::default(), &Sources::default());
                 Ok::<_, Failure>((runtime, sources))
             })
         };

@@ -37,6 +37,7 @@ pub(super) fn corp(component: &str, token: &Forged) -> String {
         r#"sources:
   {CORP}:
     component: ./{component}
+    dev: true
     settings: {{ token: "{token}" }}
 apps:
   - {{ match: {PAYROLL}, chain: [{CORP}] }}
@@ -50,6 +51,7 @@ pub(super) fn greedy(component: &str) -> String {
         r"sources:
   {GREEDY}:
     component: ./{component}
+    dev: true
 apps:
   - {{ match: {PAYROLL}, chain: [{CORP}] }}
   - {{ match: {BAIT}, chain: [{GREEDY}, {CORP}] }}

@@ -320,6 +320,8 @@ pub struct Source<'a> {
     pub component: &'a str,
     /// The component's digest.
     pub sha256: Option<&'a str>,
+    /// Whether it runs with no digest named, by `dev: true`.
+    pub unpinned: bool,
     /// Calls since the start.
     pub calls: u64,
     /// Calls that failed.
@@ -494,6 +496,7 @@ impl<'a> From<&'a protocol::Status> for Status<'a> {
             name: &source.name,
             component: &source.component,
             sha256: source.sha256.as_deref(),
+            unpinned: source.unpinned,
             calls: source.calls,
             failures: source.failures,
             problem: source.problem.as_deref(),

@@ -611,6 +611,9 @@ pub struct SourceStatus {
     pub component: String,
     /// Digest of the component, in hexadecimal digits; none if it did not load.
     pub sha256: Option<String>,
+    /// Whether any bytes run that its file holds, because the configuration says `dev: true` and names no digest.
+    #[serde(default)]
+    pub unpinned: bool,
     /// Calls since the start.
     pub calls: u64,
     /// Calls that trapped, ran into a limit or were denied.

@@ -42,7 +42,7 @@ impl World {
         let (token, seconds) = (template(), self.lease.as_secs());
         let source = |name: &str, behaviour: &str, more: &str| {
             format!(
-                "  {name}:\n    component: ./fixture.wasm\n    settings: {{ behaviour: {behaviour}, token: '{token}', expiry: '+{seconds}', \
+                "  {name}:\n    component: ./fixture.wasm\n    dev: true\n    settings: {{ behaviour: {behaviour}, token: '{token}', expiry: '+{seconds}', \
                  text: {DOWN}, seconds: 3 }}\n{more}"
             )
         };

@@ -128,6 +128,10 @@ impl Code for Scripted {
         false
     }
 
+    fn imports(&self) -> &[String] {
+        &[]
+    }
+
     fn sha256(&self) -> [u8; 32] {
         [1; 32]
     }

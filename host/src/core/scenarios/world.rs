@@ -38,7 +38,7 @@ use crate::{
     policy::Place,
     protocol::Request,
     runtime::Runtime,
-    sources::{Code, Sources},
+    sources::{Code, Sources, Unpinned},
     store::{Hold, KEY_LENGTH, Patience, Purpose, SealingKey, Store},
     system::{Clock, Defect, Draw, Environment},
     time::Timestamp,
@@ -237,7 +237,7 @@ impl Outside {
 
     /// Loads the built-in sources, and puts the scripted ones beside them.
     fn load(&self, config: &Config, before: &Sources) -> Sources {
-        let mut sources = Sources::load(&SHARED.runtime, config, before);
+        let mut sources = Sources::load(&SHARED.runtime, config, Unpinned::default(), before);
         for (name, code) in &self.scripted {
             sources.stand_in(&config.sources[name], Arc::clone(code) as Arc<dyn Code>);
         }
@@ -261,7 +261,7 @@ struct Shared {
 static SHARED: LazyLock<Shared> = LazyLock::new(|| {
     let runtime = Arc::new(Runtime::new(None).unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let builtin = Sources::load(&runtime, &loaded(folder.path(), "version: 1\n"), &Sources::default());
+    let builtin = Sources::load(&runtime, &loaded(folder.path(), "version: 1\n"), Unpinned::default(), &Sources::default());
     Shared { runtime, builtin }
 });
 
