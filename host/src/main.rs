@@ -6,6 +6,7 @@ use flytoken::{
     command::{SUPERVISE, supervisor},
     commands,
     output::init_panics,
+    runtime::{COMPILE, compile_main},
     system::{Environment, SystemClock},
 };
 
@@ -15,6 +16,10 @@ fn main() -> ExitCode {
     // A process of our own that watches over one program; it is started with nothing but this word.
     if arguments.get(1).is_some_and(|first| first == SUPERVISE) {
         return supervisor::main();
+    }
+    // Another one that compiles one component.
+    if arguments.get(1).is_some_and(|first| first == COMPILE) {
+        return compile_main(&arguments[2..]);
     }
     let environment = Environment::of_this_process();
     let clock = Arc::new(SystemClock::new(&environment));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    config::{Layers, NameError, ProfileName, UserFiles},
+    config::{Layers, NameError, ProfileName, SourceName, UserFiles},
     policy,
     system::Environment,
 };
@@ -114,6 +114,23 @@ impl Paths {
     /// The folder of compiled components; everything in it may be thrown away.
     pub fn cache(&self) -> Option<&Path> {
         self.cache.as_deref()
+    }
+
+    /// The folder of compiled code; none without a place for what may be thrown away.
+    pub fn components_cache(&self) -> Option<PathBuf> {
+        self.cache().map(|folder| folder.join("components"))
+    }
+
+    /// The folder of components that were added, each under its digest; none without a state folder.
+    pub fn plugins(&self) -> Option<PathBuf> {
+        self.state().map(|folder| folder.join("plugins"))
+    }
+
+    /// The file of the user's own in which a source that was added is configured. None without a configuration folder, or where
+    /// `FLYTOKEN_CONFIG` names the one file that counts.
+    pub fn drop_in(&self, source: &SourceName) -> Option<PathBuf> {
+        let folder = self.config.as_ref().filter(|_| self.config_file.is_none())?;
+        Some(folder.join("config.d").join(format!("{source}.yaml")))
     }
 
     /// Fly's configuration folder, in which `fly auth login` keeps the login: `$FLY_CONFIG_DIR` or `~/.fly`, and for a named profile `fly` in

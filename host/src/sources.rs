@@ -195,7 +195,11 @@ fn load(runtime: &Runtime, config: &Arc<SourceConfig>, unpinned: Unpinned, befor
         if let Some(same) = before.filter(|before| before.digest == digest && before.loaded.is_ok() && before.config == *config) {
             return Ok((same.loaded.clone(), digest));
         }
-        let loaded = runtime.load(&config.name, &bytes, &config.grants, config.role).map_err(|error| error.to_string())?;
+        let loaded = match &config.component {
+            ComponentRef::Builtin(_) => runtime.load(&config.name, &bytes, &config.grants, config.role),
+            ComponentRef::File(_) => runtime.load_foreign(&config.name, &bytes, &config.grants, config.role),
+        };
+        let loaded = loaded.map_err(|error| error.to_string())?;
         check_imports(config, loaded.imports())?;
         if config.revoke_on_replace && !loaded.is_revoker() {
             return Err("does not export `flytoken:source/revoker@0.1.0`, which `revoke-on-replace` needs".into());

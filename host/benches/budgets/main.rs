@@ -18,7 +18,10 @@ mod scale;
 mod setting;
 mod tokens;
 
-use flytoken::command::{SUPERVISE, supervisor};
+use flytoken::{
+    command::{SUPERVISE, supervisor},
+    runtime::{COMPILE, compile_main},
+};
 
 use self::measure::Table;
 
@@ -37,6 +40,12 @@ fn main() {
     // The core of this process starts its supervisors from this program.
     if arguments.get(1).is_some_and(|word| word == SUPERVISE) {
         supervisor::main();
+        return;
+    }
+    // And its compilers.
+    if arguments.get(1).is_some_and(|word| word == COMPILE) {
+        let arguments: Vec<_> = arguments[2..].iter().map(Into::into).collect();
+        compile_main(&arguments);
         return;
     }
     let table = Table::begin();

@@ -180,3 +180,46 @@ Touches nothing of yours: home, socket and the `fly` command are made for it and
 
 Examples:
   flytoken demo";
+
+pub(super) const PLUGIN: &str = "\
+A source of your own is a WebAssembly component that exports `flytoken:source/source`. It can do what
+it is granted and nothing else, and runs if its digest is the one that its configuration names.
+
+Examples:
+  flytoken plugin inspect corp.wasm            what it imports, and which grants it needs
+  flytoken plugin add corp.wasm                pin it, and write config.d/corp.yaml
+  flytoken plugin list                         which sources there are, and how they are";
+
+pub(super) const PLUGIN_INSPECT: &str = "\
+Nothing of the component runs, and nobody is asked. Exit code 7 if this flytoken could not load it.
+
+Examples:
+  flytoken plugin inspect corp.wasm
+  flytoken plugin inspect corp.wasm --json | jq -r '.grants[].name'";
+
+pub(super) const PLUGIN_ADD: &str = "\
+Shows what the component imports and asks. Then it is kept under its digest in the state folder, and
+config.d/NAME.yaml names digest and imports; grants are left to you, as lines to take the # away from.
+A running agent loads it at once.
+
+Adding a newer file under the same name shows what changed, and writes only `component`, `sha256` and
+`imports` anew: whatever else you wrote there stays. If it imports more than you agreed to, that is a
+new question, which --yes alone does not answer: --yes-to-imports does.
+
+Examples:
+  flytoken plugin add corp.wasm
+  flytoken plugin add target/wasm32-wasip2/release/corp_vault.wasm --name corp
+  flytoken plugin add corp.wasm --yes                  in a script, for the first time or with no more imports
+  flytoken plugin add corp.wasm --yes-to-imports       in a script, whatever it imports";
+
+pub(super) const PLUGIN_LIST: &str = "\
+Examples:
+  flytoken plugin list
+  flytoken plugin list --json | jq -r '.plugins[] | select(.pin == \"none\").name'";
+
+pub(super) const PLUGIN_REMOVE: &str = "\
+Removes config.d/NAME.yaml as a whole, and the component if no other source runs it. A source that a
+chain still names is not removed.
+
+Examples:
+  flytoken plugin remove corp";

@@ -6,13 +6,13 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{
     ArgAction, ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
-    builder::{PossibleValuesParser, TypedValueParser},
+    builder::{PossibleValuesParser, StringValueParser, TypedValueParser},
     value_parser,
 };
 
 use crate::{
     app::AppName,
-    config::DurationText,
+    config::{DurationText, SourceName},
     delivery::Actions,
     kind::Kind,
     policy::Verb,
@@ -130,6 +130,9 @@ pub enum Command {
     /// Show, check or try the administrator's policy
     #[command(after_help = help::POLICY)]
     Policy(Policy),
+    /// Look at, add and remove sources of your own
+    #[command(after_help = help::PLUGIN)]
+    Plugin(Plugin),
     /// Print a completion script for a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions(Completions),
@@ -533,6 +536,70 @@ pub struct Json {
     pub json: bool,
 }
 
+/// `flytoken plugin`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct Plugin {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: PluginAction,
+}
+
+/// What to do with sources of one's own.
+#[derive(Debug, PartialEq, Eq, Subcommand)]
+pub enum PluginAction {
+    /// Show what a component exports and imports, and which grants it needs
+    #[command(after_help = help::PLUGIN_INSPECT)]
+    Inspect(PluginInspect),
+    /// Keep a component under its digest, and write the configuration that pins it
+    #[command(after_help = help::PLUGIN_ADD)]
+    Add(PluginAdd),
+    /// Show every source: its component, its pin and how it is
+    #[command(after_help = help::PLUGIN_LIST)]
+    List(Json),
+    /// Remove a source that was added, and its component
+    #[command(after_help = help::PLUGIN_REMOVE)]
+    Remove(PluginRemove),
+}
+
+/// `flytoken plugin inspect`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct PluginInspect {
+    /// The component's file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Print JSON: sha256, bytes, version, keeper, revoker, exports, imports, grants
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `flytoken plugin add`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct PluginAdd {
+    /// The component's file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What to call the source [default: the file's name without its ending]
+    #[arg(long, value_name = "NAME", value_parser = source_name())]
+    pub name: Option<SourceName>,
+    /// Agree to what is shown without being asked; not to an update that imports more than before
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Agree to all of it, to an update's further imports as well
+    #[arg(long)]
+    pub yes_to_imports: bool,
+}
+
+/// `flytoken plugin remove`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct PluginRemove {
+    /// The source
+    #[arg(value_name = "NAME", value_parser = source_name())]
+    pub name: SourceName,
+    /// Remove it without being asked
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
 /// `flytoken completions`.
 #[derive(Debug, PartialEq, Eq, Args)]
 pub struct Completions {
@@ -586,10 +653,12 @@ impl Command {
                     | PolicyAction::Show(Json { json })
                     | PolicyAction::Test(PolicyTest { json, .. }),
             })
+            | Self::Plugin(Plugin { action: PluginAction::Inspect(PluginInspect { json, .. }) | PluginAction::List(Json { json }) })
             | Self::Config(Config {
                 action: ConfigAction::Path(Json { json }) | ConfigAction::Show(Json { json }) | ConfigAction::Check(Json { json }),
             }) => *json,
             Self::Env(Env { format, .. }) => *format == EnvFormat::Json,
+            Self::Plugin(Plugin { action: PluginAction::Add(_) | PluginAction::Remove(_) }) => false,
             Self::Exec(_) | Self::Attenuate(_) | Self::Agent | Self::Completions(_) | Self::Demo => false,
         }
     }
@@ -602,6 +671,10 @@ fn kinds() -> impl TypedValueParser<Value = Kind> {
 fn verbs() -> impl TypedValueParser<Value = Verb> {
     PossibleValuesParser::new(Verb::ALL.map(Verb::as_str))
         .try_map(|text| Verb::ALL.into_iter().find(|verb| verb.as_str() == text).ok_or("no such request"))
+}
+
+fn source_name() -> impl TypedValueParser<Value = SourceName> {
+    StringValueParser::new().try_map(|text| SourceName::parse(&text))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -19,6 +19,7 @@ mod invalidate;
 mod local;
 mod minted;
 mod policy;
+mod plugin;
 mod quick;
 mod refresh;
 mod revoke;
@@ -107,6 +108,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Stopped> {
         Command::Agent => agent::run(context),
         Command::Config(config) => config::run(&config, context),
         Command::Policy(policy) => return Ok(policy::run(&policy, context)?),
+        Command::Plugin(plugin) => return Ok(plugin::run(&plugin, context)?),
         Command::Completions(completions) => completions::run(&completions, context),
         Command::Demo => return demo::run(context).map(|()| ExitCode::SUCCESS),
     }?;

@@ -123,6 +123,11 @@ impl fmt::Display for ImportName {
     }
 }
 
+/// A digest as [`DigestText`] reads it.
+pub(super) fn digest(text: &str) -> Option<[u8; 32]> {
+    DigestText::parse(text).ok().map(|digest| digest.0)
+}
+
 /// The slug of a Fly organisation. It becomes an argument of `fly`, so it must never look like an option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Slug(pub(super) String);

@@ -11,7 +11,7 @@ use tokio::{
     sync::Semaphore,
     task::{JoinSet, spawn_blocking},
 };
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{
     ConfigurationFacts, Core, Inner, StorageFacts,
@@ -23,20 +23,21 @@ use crate::{
     causes::with_causes,
     changes::Changes,
     command::{self, Commands, supervisor},
-    config::{self, Config, KeyPlace},
+    config::{self, Config, KeyPlace, SourceName},
     explanations::Explanations,
     health::Health,
     ids::Learnt,
     login::{self, LoginWatch, Place},
     login_memory::LoginMemory,
     mints::Mints,
+    output::Output,
     owner::Owners,
     paths::Paths,
     policy::{self as administrator, InForce},
     protocol::{Failure, FailureCode},
     replaced,
     resolver::{self, Live, Resolver},
-    runtime::Runtime,
+    runtime::{CompileLimits, Runtime},
     sequence::Sequence,
     sources::{Sources, Unpinned},
     store::{Hold, KeySearch, Patience, Purpose, Store, StoreError, SystemKeyring},
@@ -115,9 +116,10 @@ impl Core {
 
         // Sources and databases take their time on different things: a keyring that hangs holds up no component.
         let loading = {
-            let (cache, config) = (paths.cache().map(|directory| directory.join("components")), Arc::clone(&loaded.config));
+            let (cache, config) = (paths.components_cache(), Arc::clone(&loaded.config));
+            let (limits, slow) = (CompileLimits::new(&environment), says_what_takes_long(&environment, mode));
             spawn_blocking(move || {
-                let runtime = Arc::new(Runtime::new(cache.as_deref()).map_err(|error| internal(&error))?);
+                let runtime = Arc::new(Runtime::with_limits(cache.as_deref(), limits, slow).map_err(|error| internal(&error))?);
                 let sources = Sources::load(&runtime, &config, Unpinned::default(), &Sources::default());
                 Ok::<_, Failure>((runtime, sources))
             })
@@ -281,6 +283,15 @@ fn open_store(
         // A disk that takes nothing, or a directory of somebody else's: what is there can still be handed out, and what is obtained.
         Err(error @ (StoreError::Io { .. } | StoreError::File(_))) => unwritable(&error),
         Err(error) => Err(store_failed(&error)),
+    }
+}
+
+/// Whoever waits for a command is told what for; an agent notes it.
+fn says_what_takes_long(environment: &Environment, mode: Mode) -> impl Fn(&SourceName) + Send + Sync + 'static {
+    let output = Output::of_this_process(environment);
+    move |source| match mode {
+        Mode::OneShot => output.say_to_person(|paint| paint.faint(format!("{source} is compiled, once; that may take a minute"))),
+        Mode::Agent => info!(%source, "the component is compiled, once; that may take a minute"),
     }
 }
 

@@ -7,6 +7,7 @@ use wasmtime::component::{Component, InstancePre};
 
 use super::{
     Shared,
+    apart::TooMuch,
     bindings::exports::flytoken::source::{keeper, revoker, source},
     linker,
     state::State,
@@ -74,8 +75,8 @@ impl Loaded {
 }
 
 /// Tells apart what people mistake for a component, before the compiler does in words of its own.
-fn check_bytes(bytes: &[u8]) -> Result<(), LoadError> {
-    if bytes.len() > MAX_COMPONENT_BYTES {
+pub(super) fn check_bytes(bytes: &[u8]) -> Result<(), LoadError> {
+    if bytes.len() > LoadError::MOST_BYTES {
         return Err(LoadError::TooLarge { bytes: bytes.len() });
     }
     match bytes {
@@ -91,7 +92,7 @@ fn check_bytes(bytes: &[u8]) -> Result<(), LoadError> {
 #[non_exhaustive]
 pub enum LoadError {
     /// More bytes than anybody needs.
-    #[error("has {bytes} bytes; a component has at most {MAX_COMPONENT_BYTES}")]
+    #[error("has {bytes} bytes; a component has at most {}", Self::MOST_BYTES)]
     TooLarge {
         /// Its size.
         bytes: usize,
@@ -121,6 +122,15 @@ pub enum LoadError {
         /// The import.
         interface: String,
     },
+    /// It was built against another version of the contract.
+    #[error("exports `{interface}`, and was built against another version of it than this host knows: flytoken:source 0.1")]
+    OtherExport {
+        /// The export.
+        interface: String,
+    },
+    /// Compiling it takes more than it may.
+    #[error("{0}")]
+    TooMuch(#[from] TooMuch),
     /// It imports what no grant can give.
     #[error("imports `{interface}`, which this host does not offer")]
     Unknown {
@@ -139,8 +149,11 @@ pub enum LoadError {
 }
 
 impl LoadError {
+    /// Python and JavaScript components have 12 to 20 MB. A larger file is a mistake or a compile bomb.
+    pub const MOST_BYTES: usize = 64 << 20;
+
     #[expect(clippy::needless_pass_by_value, reason = "it ends here: whoever keeps an error of the engine keeps the engine")]
-    fn invalid(error: wasmtime::Error) -> Self {
+    pub(super) fn invalid(error: wasmtime::Error) -> Self {
         Self::Invalid(clean(&error))
     }
 
@@ -153,6 +166,3 @@ impl LoadError {
 fn clean(error: &wasmtime::Error) -> String {
     Censor::default().clean(&format!("{error:#}"), TEXT_BYTES)
 }
-
-/// Python and JavaScript components have 12 to 20 MB. A larger file is a mistake or a compile bomb.
-const MAX_COMPONENT_BYTES: usize = 64 << 20;

@@ -18,7 +18,9 @@ use super::{
 pub(super) const SANDBOXES: usize = 64;
 
 /// Builds the engine over a pool of sandboxes, or, where the address space for one is not to be had, without.
-pub(super) fn build(cache: Option<&Path>) -> Result<Engine, RuntimeError> {
+///
+/// Tells as well whether compiled code is kept in `cache`.
+pub(super) fn build(cache: Option<&Path>) -> Result<(Engine, bool), RuntimeError> {
     let cache = cache.and_then(|directory| match open_cache(directory) {
         Ok(cache) => Some(cache),
         Err(unusable) => {
@@ -31,16 +33,25 @@ pub(super) fn build(cache: Option<&Path>) -> Result<Engine, RuntimeError> {
             None
         }
     });
+    let is_kept = cache.is_some();
     let mut config = config(cache);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
-    Engine::new(&config)
+    let engine = Engine::new(&config)
         .or_else(|error| {
             // An address-space limit (`ulimit -v`, a container) is no reason to refuse: a sandbox made on demand is slower, and no wider.
             tracing::debug!("no pool of sandboxes: {error:#}");
             config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
             Engine::new(&config)
         })
-        .map_err(|error| RuntimeError::Engine(format!("{error:#}")))
+        .map_err(|error| RuntimeError::Engine(format!("{error:#}")))?;
+    Ok((engine, is_kept))
+}
+
+/// An engine that compiles what [`build`]'s runs, and runs nothing: it sets no sandboxes aside.
+pub(super) fn compiling(cache: Option<&Path>) -> wasmtime::Result<Engine> {
+    let mut config = config(cache.and_then(|directory| open_cache(directory).ok()));
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    Engine::new(&config)
 }
 
 fn config(cache: Option<Cache>) -> Config {
@@ -146,7 +157,7 @@ mod tests {
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o777)).expect("its owner may");
         let reason = open_cache(home.path()).expect_err("code could be planted");
         assert!(matches!(&reason, Unusable::Unsafe(text) if text.contains("others can write")));
-        assert!(build(Some(home.path())).is_ok(), "it is not worth a failure");
+        assert!(build(Some(home.path())).is_ok_and(|(_, is_kept)| !is_kept), "it is not worth a failure");
     }
 
     #[test]

@@ -73,15 +73,16 @@ pub(super) fn check(imports: &[String], grants: &Grants, source: &SourceName) ->
 
 /// What it takes to import an interface.
 #[derive(Debug, PartialEq, Eq)]
-enum Need {
+pub(super) enum Need {
     Nothing,
     Grant(Grant),
     OtherVersion,
     Unknown,
 }
 
+/// A grant that lets something be imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Grant {
+pub(super) enum Grant {
     Login,
     Records,
     Commands,
@@ -98,12 +99,23 @@ impl Grant {
         }
     }
 
-    fn name(self) -> &'static str {
+    /// As it is spelled in the configuration.
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Login => "login",
             Self::Records => "records",
             Self::Commands => "commands",
             Self::Files => "files",
+        }
+    }
+
+    /// How it may be written.
+    pub(super) fn example(self) -> &'static str {
+        match self {
+            Self::Login => "login: true",
+            Self::Records => "records: cache",
+            Self::Files => "files: { name: /a/path }",
+            Self::Commands => "commands: [{ program: …, args: […] }]",
         }
     }
 
@@ -119,7 +131,8 @@ impl Grant {
     }
 }
 
-fn need(import: &str) -> Need {
+/// What it takes to import `import`.
+pub(super) fn need(import: &str) -> Need {
     let (interface, version) = import.split_once('@').unwrap_or((import, ""));
     if let Some(name) = interface.strip_prefix("flytoken:source/") {
         let need = match name {

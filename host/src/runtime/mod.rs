@@ -5,12 +5,14 @@
 //! of it ([`Refused::Broke`]). Errors of the engine are turned into texts at this boundary: keeping one would keep the engine alive.
 
 mod access;
+mod apart;
 mod bindings;
 mod call;
 mod component;
 mod ending;
 mod engine;
 mod imports;
+mod inspect;
 mod limits;
 mod linker;
 mod outcome;
@@ -25,12 +27,14 @@ use tokio::sync::Semaphore;
 
 pub use self::{
     access::{BoxFuture, CommandAccess, FilesAccess, FilesFailure, RecordsAccess, RecordsFailure},
+    apart::{COMPILE, CompileLimits, TooMuch, main as compile_main},
     call::{Call, Revocation, SourceRequest},
     component::{LoadError, Loaded},
+    inspect::{Import, Inspected, Needs},
     limits::{DEFAULT_MEMORY, MAX_MEMORY},
     outcome::{Broke, BrokeKind, Refused},
 };
-use self::{engine::SANDBOXES, ticker::Ticker};
+use self::{apart::Compiler, engine::SANDBOXES, ticker::Ticker};
 use crate::config::{Grants, Role, SourceName};
 
 /// Compiles sources and runs them. Cheap to clone; one is enough for a process.
@@ -45,6 +49,7 @@ struct Shared {
     /// What needs no grant, linked once.
     ungranted: wasmtime::component::Linker<state::State>,
     ticker: Ticker,
+    compiler: Compiler,
     /// One permit a sandbox, so that a full pool makes a call wait rather than fail.
     sandboxes: Semaphore,
 }
@@ -58,10 +63,24 @@ impl Runtime {
     /// # Errors
     /// [`RuntimeError`] if this machine cannot run the engine at all.
     pub fn new(cache: Option<&Path>) -> Result<Self, RuntimeError> {
-        let engine = engine::build(cache)?;
+        Self::with_limits(cache, CompileLimits::default(), |_| {})
+    }
+
+    /// The same, where strangers' components may take so much to compile. `slow` is told of one that takes more than a second, by its
+    /// source's name.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_limits(
+        cache: Option<&Path>,
+        limits: CompileLimits,
+        slow: impl Fn(&SourceName) + Send + Sync + 'static,
+    ) -> Result<Self, RuntimeError> {
+        let (engine, is_kept) = engine::build(cache)?;
+        let compiler = Compiler::new(&engine, cache.filter(|_| is_kept), limits, Box::new(slow));
         let ungranted = linker::ungranted(&engine).map_err(|error| RuntimeError::Engine(format!("{error:#}")))?;
         let ticker = Ticker::start(engine.weak()).map_err(RuntimeError::Thread)?;
-        Ok(Self { shared: Arc::new(Shared { engine, ungranted, ticker, sandboxes: Semaphore::new(SANDBOXES) }) })
+        Ok(Self { shared: Arc::new(Shared { engine, ungranted, ticker, compiler, sandboxes: Semaphore::new(SANDBOXES) }) })
     }
 
     /// Loads a component as `source`: compiles it, or takes it from the cache, and links what `grants` say.
@@ -73,6 +92,27 @@ impl Runtime {
     /// [`LoadError`] says what is wrong with the component, or which grant it lacks and the line to add.
     pub fn load(&self, source: &SourceName, bytes: &[u8], grants: &Grants, role: Role) -> Result<Loaded, LoadError> {
         Loaded::load(&self.shared, source, bytes, grants, role)
+    }
+
+    /// The same for a component that a stranger may have made: it is read and compiled in a process of its own, which is ended if that
+    /// takes more than it may; this process takes what came of it from the cache.
+    ///
+    /// # Errors
+    /// As [`Self::load`], and [`LoadError::TooMuch`].
+    pub fn load_foreign(&self, source: &SourceName, bytes: &[u8], grants: &Grants, role: Role) -> Result<Loaded, LoadError> {
+        self.shared.compiler.prove(source, bytes)?;
+        self.load(source, bytes, grants, role)
+    }
+
+    /// Says what a stranger's component exports and imports, and which grants that takes. `name` is what it may be called meanwhile.
+    ///
+    /// # Errors
+    /// [`LoadError`] if it is no source that this host could ever load.
+    pub fn inspect(&self, name: &SourceName, bytes: &[u8]) -> Result<Inspected, LoadError> {
+        component::check_bytes(bytes)?;
+        self.shared.compiler.prove(name, bytes)?;
+        let component = wasmtime::component::Component::new(&self.shared.engine, bytes).map_err(LoadError::invalid)?;
+        inspect::inspect(&self.shared.engine, &component)
     }
 }
 

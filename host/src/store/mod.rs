@@ -34,6 +34,7 @@ use self::{
     layer::{Layer, no_layer},
     seal::Sealer,
 };
+pub(crate) use self::private::{ensure_directory, replace};
 pub use self::{
     database::Database,
     error::{Notice, StoreError},

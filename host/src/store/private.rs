@@ -76,7 +76,7 @@ pub(super) fn open(path: &Path, access: Access, exposure: Exposure) -> Result<Op
 ///
 /// # Errors
 /// [`PrivateFileError`] if it is not the user's own directory or cannot be made.
-pub(super) fn ensure_directory(path: &Path) -> Result<(), PrivateFileError> {
+pub(crate) fn ensure_directory(path: &Path) -> Result<(), PrivateFileError> {
     DirBuilder::new().recursive(true).mode(OWNER_DIRECTORY).create(path).map_err(PrivateFileError::io("make the directory", path))?;
     let metadata = fs::metadata(path).map_err(PrivateFileError::io("look at", path))?;
     check_owner(path, &metadata)?;
@@ -113,7 +113,7 @@ pub(super) fn read_bounded(file: File, most: u64) -> io::Result<Zeroizing<Vec<u8
 ///
 /// # Errors
 /// [`PrivateFileError::Io`]; then the old file, if there was one, is still there.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), PrivateFileError> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), PrivateFileError> {
     let temporary = temporary_beside(path);
     remove_if_there(&temporary).map_err(PrivateFileError::io("remove", &temporary))?;
     let Some(mut file) = open(&temporary, Access::Create, Exposure::Tighten)? else {

@@ -1,0 +1,91 @@
+//! `flytoken plugin list`: every source, its component, its pin and how it is.
+
+use serde::Serialize;
+
+use super::super::{Context, failure, unexpected};
+use crate::{
+    config::{self, ComponentRef, SourceConfig},
+    output::Table,
+    plain,
+    protocol::{Failure, FailureCode, Reply, Request, SourceStatus},
+};
+
+pub(super) fn run(json: bool, context: &Context) -> Result<(), Failure> {
+    let layers = context.paths.layers(rustix::process::getuid().as_raw());
+    let loaded = config::load(&layers).map_err(|errors| {
+        failure(FailureCode::Misconfigured, format!("the configuration does not hold:\n{errors}"), "mend it, then run `flytoken config check`")
+    })?;
+    let Reply::Status(status) = context.ask(Request::Status)? else { return Err(unexpected()) };
+    let plugins: Vec<Plugin<'_>> = status
+        .sources
+        .iter()
+        .filter_map(|source| {
+            let config = loaded.config.sources.values().find(|config| config.name.as_str() == source.name)?;
+            Some(Plugin::of(source, config))
+        })
+        .collect();
+    if json {
+        return context.output.print_json(&Plugins { plugins: &plugins });
+    }
+    let paint = context.output.paint();
+    let mut table = Table::new(paint, ["SOURCE", "SHA256", "PIN", "IMPORTS", "COMPONENT", "STATE"]);
+    for plugin in &plugins {
+        let state = match (plugin.problem, plugin.sha256) {
+            (Some(problem), Some(_)) => paint.bad(format!("the one before serves: {}", plain::line(problem))),
+            (Some(problem), None) => paint.bad(format!("not loaded: {}", plain::line(problem))),
+            (None, Some(_)) => paint.good("loaded"),
+            (None, None) => paint.fair("not loaded"),
+        };
+        table.row([
+            plain::line(plugin.name),
+            plugin.sha256.and_then(|digest| digest.get(..SHORT)).unwrap_or("-").to_owned(),
+            plugin.pin.to_owned(),
+            plugin.imports.as_ref().map_or_else(|| "-".into(), |imports| imports.len().to_string()),
+            plain::whole_line(plugin.component),
+            state,
+        ]);
+    }
+    context.output.print(&table.lines())
+}
+
+/// `plugin list --json`.
+#[derive(Serialize)]
+struct Plugins<'a> {
+    plugins: &'a [Plugin<'a>],
+}
+
+#[derive(Serialize)]
+struct Plugin<'a> {
+    name: &'a str,
+    component: &'a str,
+    /// Of what is loaded.
+    sha256: Option<&'a str>,
+    /// `builtin`, `sha256`, `dev` or `none`.
+    pin: &'static str,
+    /// What somebody agreed to.
+    imports: Option<Vec<&'a str>>,
+    /// Why the newest component is not the one in force.
+    problem: Option<&'a str>,
+}
+
+impl<'a> Plugin<'a> {
+    fn of(source: &'a SourceStatus, config: &'a SourceConfig) -> Self {
+        let pin = match (&config.component, config.sha256, config.dev) {
+            (ComponentRef::Builtin(_), _, _) => "builtin",
+            (ComponentRef::File(_), Some(_), _) => "sha256",
+            (ComponentRef::File(_), None, true) => "dev",
+            (ComponentRef::File(_), None, false) => "none",
+        };
+        Self {
+            name: &source.name,
+            component: &source.component,
+            sha256: source.sha256.as_deref(),
+            pin,
+            imports: config.imports.as_ref().map(|imports| imports.iter().map(String::as_str).collect()),
+            problem: source.problem.as_deref(),
+        }
+    }
+}
+
+/// Digits of a digest that tell components apart at a glance.
+const SHORT: usize = 12;

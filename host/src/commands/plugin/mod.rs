@@ -1,0 +1,68 @@
+//! `flytoken plugin`: sources of one's own.
+
+mod add;
+mod consent;
+mod inspect;
+mod list;
+mod remove;
+
+use std::{fs::File, io::Read, path::Path, process::ExitCode};
+
+use sha2::{Digest, Sha256};
+
+use super::{Context, failure};
+use crate::{
+    cli::{Plugin, PluginAction},
+    config::SourceName,
+    output::Output,
+    protocol::{Failure, FailureCode},
+    runtime::{CompileLimits, Inspected, LoadError, Runtime},
+    trust::shown,
+};
+
+pub(super) fn run(plugin: &Plugin, context: &Context) -> Result<ExitCode, Failure> {
+    match &plugin.action {
+        PluginAction::Inspect(inspect) => inspect::run(inspect, context),
+        PluginAction::Add(add) => add::run(add, context).map(|()| ExitCode::SUCCESS),
+        PluginAction::List(form) => list::run(form.json, context).map(|()| ExitCode::SUCCESS),
+        PluginAction::Remove(remove) => remove::run(remove, context).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// A component that somebody has in a file, read once: what is looked at here is what is kept.
+struct Candidate {
+    bytes: Vec<u8>,
+    sha256: [u8; 32],
+    inspected: Inspected,
+}
+
+impl Candidate {
+    /// Reads the file and looks at the component in it, compiled apart.
+    fn read(file: &Path, context: &Context) -> Result<Self, Failure> {
+        let about = |error: &dyn std::fmt::Display| format!("{}: {error}", shown(file));
+        let mut bytes = Vec::new();
+        File::open(file)
+            .and_then(|file| file.take(LoadError::MOST_BYTES as u64 + 1).read_to_end(&mut bytes))
+            .map_err(|error| failure(FailureCode::Usage, about(&error), "name the file of a component"))?;
+        let runtime = runtime(context)?;
+        // In reports it goes by the name of its file.
+        let name = name_of(file).unwrap_or_else(|| SourceName::parse("it").expect("two letters are a name"));
+        let inspected = runtime.inspect(&name, &bytes).map_err(|error| {
+            let hint = "a source is built for the world of `flytoken:source` 0.1: see the folder `wit` of flytoken";
+            failure(FailureCode::Misconfigured, format!("{} {error}", shown(file)), hint)
+        })?;
+        Ok(Self { sha256: Sha256::digest(&bytes).into(), bytes, inspected })
+    }
+}
+
+/// The name that a source of this file has unless somebody says otherwise.
+fn name_of(file: &Path) -> Option<SourceName> {
+    SourceName::parse(&file.file_stem()?.to_str()?.replace('_', "-")).ok()
+}
+
+fn runtime(context: &Context) -> Result<Runtime, Failure> {
+    let output: Output = context.output;
+    let slow = move |_: &SourceName| output.say_to_person(|paint| paint.faint("compiling it, once; that may take a minute"));
+    Runtime::with_limits(context.paths.components_cache().as_deref(), CompileLimits::new(&context.environment), slow)
+        .map_err(|error| failure(FailureCode::Internal, error.to_string(), "see that the system has memory and threads left"))
+}
