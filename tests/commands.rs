@@ -16,7 +16,7 @@ use flytoken::{
     system::Environment,
     token::ApiToken,
 };
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
@@ -55,6 +55,12 @@ impl Fixture {
         fs::read_to_string(self.home.path().join("notes").join(name)).ok().filter(|text| text.ends_with('\n'))
     }
 
+    /// Sends a signal to the process that noted its number there.
+    fn signal(&self, name: &str, signal: Signal) {
+        let pid: i32 = self.note(name).unwrap().trim().parse().unwrap();
+        rustix::process::kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+    }
+
     async fn noted(&self, name: &str) -> String {
         eventually(name, || self.note(name)).await
     }
@@ -82,7 +88,7 @@ impl Fixture {
 }
 
 fn commands(home: &Path) -> Commands {
-    let environment = Environment::from_iter([("PATH", home.join("bin").into_os_string()), ("https_proxy", "http://proxy:1".into())]);
+    let environment = Environment::from_iter([("PATH", home.join("bin").into_os_string()), ("https_proxy", "http://proxy:1".into()), ("FLYTOKEN_TEST_WRITES", home.join("notes").into())]);
     Commands::new(PathBuf::from(env!("CARGO_BIN_EXE_flytoken")), home.join("scratch"), &environment)
 }
 
@@ -141,7 +147,7 @@ async fn a_program_gets_its_arguments_an_empty_folder_and_a_built_environment() 
     let lines: Vec<&str> = stdout.lines().collect();
     assert_eq!(lines[..4], ["args -a web -n flytoken-1", &format!("name {}", program.display()), "here 0", "same"]);
     let variables: Vec<&str> = lines[4].split(' ').filter(|name| !["_", "PWD", "OLDPWD", "SHLVL", ""].contains(name)).collect();
-    assert_eq!(variables, ["FLY_API_TOKEN", "FLY_CONFIG_DIR", "HOME", "LANG", "PATH", "https_proxy"]);
+    assert_eq!(variables, ["FLY_API_TOKEN", "FLY_CONFIG_DIR", "HOME", "LANG", "PATH", "TMPDIR", "https_proxy"]);
     assert_eq!(output.stderr.trim_ascii(), CANARY.as_bytes());
     for note in ["cmdline", "supervisor"] {
         let text = fs::read_to_string(fixture.home.path().join("notes").join(note)).unwrap();
@@ -249,18 +255,91 @@ async fn giving_a_call_up_ends_all_it_started() {
 
 #[tokio::test]
 async fn a_supervisor_that_does_not_answer_is_ended_with_what_it_started() {
-    let script = "echo $PPID > $notes/pid0; setsid sh -c \"echo \\$\\$ > $notes/pid1; exec sleep 1000\" & while [ ! -s $notes/pid1 ]; do :; done; kill -STOP $PPID; sleep 1000";
-    let fixture = Fixture::new(script);
-    assert_eq!(fixture.run(SHORT).await.unwrap_err(), Failure::TimedOut);
+    let fixture = Fixture::new("echo $PPID > $notes/pid0; setsid sh -c \"echo \\$\\$ > $notes/pid1; exec sleep 1000\" & sleep 1000");
+    let stop = async {
+        fixture.noted("pid1").await;
+        fixture.signal("pid0", Signal::STOP);
+    };
+    // Time enough to get as far as that.
+    let (ran, ()) = tokio::join!(fixture.run(Duration::from_secs(2)), stop);
+    assert_eq!(ran.unwrap_err(), Failure::TimedOut);
     fixture.all_gone(["pid0", "pid1"]).await;
     fixture.assert_nothing_left(2);
 }
 
 #[tokio::test]
 async fn a_supervisor_that_dies_fails_the_run_and_is_replaced() {
-    let fixture = Fixture::new("[ -e $notes/again ] && echo ok && exit; echo > $notes/again; kill -9 $PPID; sleep 0.1");
-    assert!(matches!(fixture.run(LONG).await, Err(Failure::Failed(_))));
+    let fixture = Fixture::new("echo $PPID > $notes/pid0; while [ ! -e $notes/again ]; do sleep 0.01; done; echo ok");
+    let kill = async {
+        fixture.noted("pid0").await;
+        fixture.signal("pid0", Signal::KILL);
+    };
+    let (ran, ()) = tokio::join!(fixture.run(LONG), kill);
+    assert!(matches!(ran, Err(Failure::Failed(_))));
+    fs::write(fixture.home.path().join("notes/again"), "").unwrap();
     assert_eq!(&**fixture.run(LONG).await.unwrap().stdout, b"ok\n");
+}
+
+#[tokio::test]
+async fn a_program_gains_no_privileges_and_leaves_no_core() {
+    let fixture = Fixture::new("grep NoNewPrivs /proc/self/status; ulimit -H -c; ulimit -H -n; ulimit -H -f");
+    let stdout = String::from_utf8(fixture.run(LONG).await.unwrap().stdout.to_vec()).unwrap();
+    let lines: Vec<&str> = stdout.lines().collect();
+    let [privileges, core, files, blocks] = lines[..] else { panic!("{stdout}") };
+    assert_eq!((privileges, core), ("NoNewPrivs:\t1", "0"));
+    assert!(files.parse::<u32>().unwrap() <= 4096 && blocks.parse::<u64>().unwrap() > 0, "{stdout}");
+}
+
+/// Whether the kernel can keep a process from writing and from signalling.
+fn kernel_confines() -> bool {
+    use landlock::{ABI, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, Scope};
+    let ruleset = || {
+        let ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+        ruleset.handle_access(AccessFs::from_write(ABI::V3))?.scope(Scope::Signal)?.create()
+    };
+    ruleset().is_ok()
+}
+
+#[tokio::test]
+async fn a_program_writes_in_its_own_folder_and_signals_its_own_processes_alone() {
+    if !kernel_confines() {
+        return;
+    }
+    // Each line says what was tried, and whether that was possible.
+    let fixture = Fixture::new(
+        r#"
+        elsewhere=$(dirname "$notes")/elsewhere
+        try() { what=$1; shift; if ( "$@" ) 2>/dev/null; then echo "$what: yes"; else echo "$what: no"; fi; }
+        put() { echo x > "$1"; }
+        append() { echo x >> "$1"; }
+        try home put "$HOME/file"
+        try folder mkdir "$HOME/folder"
+        try temporary put "$TMPDIR/folder/file"
+        try rename mv "$HOME/file" "$HOME/folder/other"
+        try remove rm -r "$HOME/folder"
+        try null put /dev/null
+        try read cat "$elsewhere/file"
+        sleep 1000 & try child kill $!
+        try new put "$elsewhere/new"
+        try change put "$elsewhere/file"
+        try append append "$elsewhere/file"
+        try unlink rm -f "$elsewhere/file"
+        try move mv "$elsewhere/file" "$HOME/stolen"
+        try link ln -s /etc/passwd "$elsewhere/link"
+        try directory mkdir "$elsewhere/folder"
+        try itself append "$0"
+        try supervisor kill -STOP $PPID"#,
+    );
+    let elsewhere = fixture.home.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join("file"), "as it was\n").unwrap();
+    let stdout = String::from_utf8(fixture.run(LONG).await.unwrap().stdout.to_vec()).unwrap();
+    let with = |answer: &str| -> Vec<&str> { stdout.lines().filter_map(|line| line.strip_suffix(answer)).collect() };
+    assert_eq!(with(": yes"), ["home", "folder", "temporary", "rename", "remove", "null", "read", "child"], "{stdout}");
+    assert_eq!(with(": no"), ["new", "change", "append", "unlink", "move", "link", "directory", "itself", "supervisor"], "{stdout}");
+    assert!(stdout.contains("as it was\nread: yes\n"), "{stdout}");
+    assert_eq!(fs::read_to_string(elsewhere.join("file")).unwrap(), "as it was\n");
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 1);
 }
 
 #[tokio::test]

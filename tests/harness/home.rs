@@ -36,6 +36,8 @@ impl Home {
             ("FLYTOKEN_TEST_PANIC", path("secrets/panic")),
             // The administrator's files are not this machine's.
             ("FLYTOKEN_TEST_SYSTEM", path("system")),
+            // Where the stand-in `fly` keeps what it knows.
+            ("FLYTOKEN_TEST_WRITES", path("fly")),
             // Shared by all behaviours: compiled code depends on nothing but the components.
             ("XDG_CACHE_HOME", shared_cache().display().to_string()),
         ];

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
+    confined,
     environment::{self, Passed},
     frame::{Answer, Bytes, Limits, Request},
     grant::CommandGrant,
@@ -34,6 +35,7 @@ struct Surroundings {
     passed: Passed,
     /// Private folders of runs are made in here.
     scratch: PathBuf,
+    also_writable: Option<PathBuf>,
 }
 
 /// The right to run commands, one at a time. Taken before a source is instantiated, so that no sandbox waits for one.
@@ -78,7 +80,8 @@ impl Commands {
     /// private ones in, in doubt [`scratch_place`](super::scratch_place); `environment` the
     /// agent's own, for `PATH`, `HOME` and what is passed on.
     pub fn new(supervisor: PathBuf, scratch: PathBuf, environment: &Environment) -> Self {
-        let surroundings = Surroundings { places: Places::from(environment), passed: Passed::from(environment), scratch };
+        let also_writable = confined::also_writable(environment);
+        let surroundings = Surroundings { places: Places::from(environment), passed: Passed::from(environment), scratch, also_writable };
         Self {
             surroundings: Arc::new(surroundings),
             pool: Pool::new(supervisor),
@@ -194,6 +197,7 @@ impl Surroundings {
             args: args.into_iter().map(Bytes::from).collect(),
             env: env.into_iter().map(|(name, value)| (name.into(), Bytes(value))).collect(),
             dir: scratch.path().as_os_str().to_owned().into(),
+            writes: self.also_writable.iter().map(|folder| folder.clone().into_os_string().into()).collect(),
             limits: Limits {
                 run_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).min(LONGEST_RUN_MS),
                 linger_ms: LINGER_MS,

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::{
-    descendants,
+    confined, descendants,
     frame::{Answer, Bytes, Limits, Request},
     scratch,
 };
@@ -61,13 +61,14 @@ fn start(request: &Request) -> io::Result<Child> {
     command.current_dir(request.dir.as_os_str());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.process_group(0);
+    let folders: Vec<&Path> = [&request.dir].into_iter().chain(&request.writes).map(|folder| Path::new(folder.as_os_str())).collect();
     for pause in BUSY_PAUSES {
-        match command.spawn() {
+        match confined::spawn(&mut command, &folders) {
             Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => std::thread::sleep(pause),
             result => return result,
         }
     }
-    command.spawn()
+    confined::spawn(&mut command, &folders)
 }
 
 struct Run {

@@ -30,7 +30,10 @@ pub(super) fn build(passed: &Passed, grant: &CommandGrant, values: &Values<'_>, 
     let mut variables = Variables::new();
     let mut set = |name: OsString, value: &[u8]| drop(variables.insert(name, Zeroizing::new(value.to_vec())));
     set("PATH".into(), SAFE_PATH.as_bytes());
-    set("HOME".into(), values.dir.as_os_str().as_bytes());
+    // The only folder that it may write to.
+    for name in ["HOME", "TMPDIR"] {
+        set(name.into(), values.dir.as_os_str().as_bytes());
+    }
     set("LANG".into(), b"C.UTF-8");
     for (name, value) in &passed.0 {
         set(name.clone(), value.as_bytes());

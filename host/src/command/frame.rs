@@ -23,6 +23,8 @@ pub(super) struct Request {
     pub(super) env: Vec<(Bytes, Bytes)>,
     /// Its private folder, which the supervisor removes afterwards.
     pub(super) dir: Bytes,
+    /// Where else it may write.
+    pub(super) writes: Vec<Bytes>,
     pub(super) limits: Limits,
 }
 
@@ -114,7 +116,7 @@ pub(super) fn encode<T: Serialize>(message: &T, size: usize) -> io::Result<Zeroi
 impl Request {
     pub(super) fn size(&self) -> usize {
         let pairs = self.env.iter().flat_map(|(name, value)| [name, value]);
-        let texts = [&self.program, &self.name, &self.dir].into_iter().chain(&self.args).chain(pairs);
+        let texts = [&self.program, &self.name, &self.dir].into_iter().chain(&self.writes).chain(&self.args).chain(pairs);
         texts.map(|text| text.0.len() + HEADER).sum()
     }
 }
@@ -192,6 +194,7 @@ mod tests {
             args: vec![bytes(b"a"), bytes(b"")],
             env: vec![(bytes(b"FLY_API_TOKEN"), bytes(b"canary"))],
             dir: bytes(b"/tmp/x"),
+            writes: vec![],
             limits: Limits { run_ms: 15_000, linger_ms: 200, stdout: 1 << 20, stderr: 1 << 16 },
         }
     }

@@ -6,9 +6,11 @@
 //! supervisor notices and ends it all the same.
 //!
 //! On macOS no process can inherit another's orphans: there the program's process group is ended, and a descendant that left the group
-//! lives on. Nowhere is this a jail for a hostile program: one of the same user can kill the supervisor first.
+//! lives on. What a program may write, signal and become is bounded as far as the kernel can
+//! (`confined.rs`); where it cannot, a hostile one of the same user can kill the supervisor first.
 
 mod commands;
+mod confined;
 mod contained;
 mod descendants;
 mod environment;

@@ -15,11 +15,10 @@ use std::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
     io::Errno,
-    process::{Resource, Rlimit},
 };
 
 use super::{
-    contained,
+    confined, contained,
     frame::{self, Request},
 };
 
@@ -62,8 +61,8 @@ fn contain_this_process() -> io::Result<()> {
     // A session of its own: Ctrl-C in the agent's terminal does not end the supervisor before what it watches, and no program can
     // prompt on the terminal. Fails only for a leader of a process group, which has its own already.
     let _ = rustix::process::setsid();
-    // The secrets of one run pass through the memory of this process, and the standard library's copies are not wiped.
-    let _ = rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    // The secrets of one run pass through the memory of this process, and the standard library's copies are not wiped: no core either.
+    confined::limit_this_process();
     #[cfg(target_os = "linux")]
     {
         rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;

@@ -7,7 +7,7 @@ use super::{
     act::{Act, now},
     failed,
     forged::Forged,
-    sources::{WEB, calls},
+    sources::{WEB, mints},
 };
 use crate::{kind::Kind, protocol::Failure};
 
@@ -22,7 +22,7 @@ pub(super) fn file(login: &Forged, last_login: &str) -> String {
 pub(super) fn play(act: &mut Act) -> Result<(), Failure> {
     act.heading("The login changes: another account in ~/.fly/config.yml")?;
     let login = Forged::login(now());
-    let before = calls(act);
+    let before = mints(act)?;
     act.stage.write_in_place(FILE, &file(&login, "2026-01-02T10:00:00Z"))?;
     let written = Instant::now();
     let delivered = act.stage.wait_for("the new login", || {
@@ -32,5 +32,5 @@ pub(super) fn play(act: &mut Act) -> Result<(), Failure> {
     let took = written.elapsed();
     act.show_answer("web, to look only: the new account's, after", delivered, took, "config", &login)?;
     act.expect("web, to deploy: the same, narrowed to the app", WEB, Kind::Deploy, "config", &login)?;
-    if calls(act) == before { Ok(()) } else { Err(failed("`fly` was asked although the app's number was known")) }
+    if mints(act)? == before { Ok(()) } else { Err(failed("`fly` was asked although the app's number was known")) }
 }

@@ -58,9 +58,9 @@ pub struct CompileLimits {
 }
 
 impl Default for CompileLimits {
-    /// A component of 18 MB, which is Python's own interpreter, takes 10 s on a processor of 2020 and 900 MiB.
+    /// The largest there are, of 18 MB with Python's interpreter in them, take 10 s of a processor's time and 600 MiB.
     fn default() -> Self {
-        Self { processor: Duration::from_mins(1), wall: Duration::from_mins(2), memory: 2 << 30 }
+        Self { processor: Duration::from_mins(1), wall: Duration::from_mins(2), memory: 1536 << 20 }
     }
 }
 
