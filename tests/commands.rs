@@ -88,7 +88,11 @@ impl Fixture {
 }
 
 fn commands(home: &Path) -> Commands {
-    let environment = Environment::from_iter([("PATH", home.join("bin").into_os_string()), ("https_proxy", "http://proxy:1".into()), ("FLYTOKEN_TEST_WRITES", home.join("notes").into())]);
+    let environment = Environment::from_iter([
+        ("PATH", home.join("bin").into_os_string()),
+        ("https_proxy", "http://proxy:1".into()),
+        ("FLYTOKEN_TEST_WRITES", home.join("notes").into()),
+    ]);
     Commands::new(PathBuf::from(env!("CARGO_BIN_EXE_flytoken")), home.join("scratch"), &environment)
 }
 

@@ -1,10 +1,6 @@
 //! Compiling strangers' components: in a process of its own, within bounds, and once.
 
-use std::{
-    fs,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{fs, path::PathBuf, time::Duration};
 
 use crate::harness::{
     Bundle, Corp, Home,

@@ -14,9 +14,7 @@ const DAY: Duration = Duration::from_hours(24);
 
 /// Makes `corp` the only source, with its component in `corp.wasm` and whatever else there is to say.
 fn configure(corp: &Corp, token: &str, more: &str) {
-    corp.configure(&format!(
-        "chain: [corp]\nsources:\n  corp: {{ component: ./corp.wasm, settings: {{ token: \"{token}\" }}{more} }}\n"
-    ));
+    corp.configure(&format!("chain: [corp]\nsources:\n  corp: {{ component: ./corp.wasm, settings: {{ token: \"{token}\" }}{more} }}\n"));
 }
 
 /// What the vault imports, as the file lists it.
@@ -87,7 +85,15 @@ fn a_component_that_imports_more_than_was_agreed_to_is_not_loaded() {
     configure(&corp, &token, &with(&imports));
     corp.runs(vault());
     corp.install(greedy());
-    configure(&corp, &token, &format!(", sha256: {}, grants: {{ login: true, records: cache, commands: [{{ program: fly }}] }}, imports: {}", sha256(greedy()), json!(imports)));
+    configure(
+        &corp,
+        &token,
+        &format!(
+            ", sha256: {}, grants: {{ login: true, records: cache, commands: [{{ program: fly }}] }}, imports: {}",
+            sha256(greedy()),
+            json!(imports)
+        ),
+    );
     corp.problem("which `sources.corp.imports` does not list");
     assert_eq!(corp.status()["sha256"], sha256(vault()), "the one before serves");
 }

@@ -55,7 +55,9 @@ fn inspect_tells_what_a_component_is_and_which_grants_it_needs() {
 
     let text = home.run(&["plugin", "inspect", "greedy.wasm"]);
     text.ends_with(0);
-    for line in [&format!("sha256   {}", sha256(greedy())), "exports  source", "flytoken:source/login@0.1.0", "  login: true", "  records: cache"] {
+    for line in
+        [&format!("sha256   {}", sha256(greedy())), "exports  source", "flytoken:source/login@0.1.0", "  login: true", "  records: cache"]
+    {
         assert!(text.stdout.contains(line), "{line}: {}", text.stdout);
     }
     assert!(text.stdout.lines().any(|line| line.starts_with("flytoken:source/login@0.1.0 ") && line.ends_with("the grant login")));
@@ -76,8 +78,16 @@ fn what_is_no_source_is_told_apart() {
         ("a core module", text("(module)"), "is a core WebAssembly module, not a component"),
         ("a component of nothing", text("(component)"), "does not export `flytoken:source/source@0.1.0`: it exports nothing"),
         ("another component", exporting("acme:thing/run@1.0.0"), "`flytoken:source/source@0.1.0`: it exports acme:thing/run@1.0.0"),
-        ("an older version", exporting("flytoken:source/source@0.0.9"), "exports `flytoken:source/source@0.0.9`, and was built against another"),
-        ("a newer version", exporting("flytoken:source/source@0.2.0"), "exports `flytoken:source/source@0.2.0`, and was built against another"),
+        (
+            "an older version",
+            exporting("flytoken:source/source@0.0.9"),
+            "exports `flytoken:source/source@0.0.9`, and was built against another",
+        ),
+        (
+            "a newer version",
+            exporting("flytoken:source/source@0.2.0"),
+            "exports `flytoken:source/source@0.2.0`, and was built against another",
+        ),
         ("half a component", vault()[..vault().len() / 2].to_vec(), "is not a component that works here"),
         ("a large file", large, "a component has at most 67108864"),
     ] {
@@ -126,7 +136,10 @@ fn an_added_source_is_pinned_kept_for_its_owner_alone_and_answers_a_running_agen
     let vault_listed = listed["plugins"].as_array().unwrap().iter().find(|plugin| plugin["name"] == "vault").unwrap().clone();
     assert_eq!((&vault_listed["pin"], &vault_listed["sha256"]), (&json!("sha256"), &json!(sha256(vault()))));
     let text = home.run(&["plugin", "list"]).stdout;
-    assert!(text.lines().any(|line| line.starts_with("vault ") && line.contains(&sha256(vault())[..12]) && line.ends_with("loaded")), "{text}");
+    assert!(
+        text.lines().any(|line| line.starts_with("vault ") && line.contains(&sha256(vault())[..12]) && line.ends_with("loaded")),
+        "{text}"
+    );
 
     // An update through the link, with nothing else changed.
     let before = fs::read_to_string(&link).unwrap();
@@ -149,7 +162,11 @@ fn an_update_that_imports_more_needs_a_new_yes() {
     add(&home, &["vault.wasm", "--name", "corp", "--yes"]).ends_with(0);
     let before = fs::read(configuration(&home, "corp")).unwrap();
     let refused = add(&home, &["greedy.wasm", "--name", "corp", "--yes"]);
-    assert!(refused.ends_with(6).contains("`corp` imports 3 more than was agreed to") && refused.stderr.contains("--yes-to-imports"), "{}", refused.stderr);
+    assert!(
+        refused.ends_with(6).contains("`corp` imports 3 more than was agreed to") && refused.stderr.contains("--yes-to-imports"),
+        "{}",
+        refused.stderr
+    );
     assert!(refused.stdout.contains("+ flytoken:source/login@0.1.0, which needs the grant login"), "{}", refused.stdout);
     assert_eq!(fs::read(configuration(&home, "corp")).unwrap(), before);
     assert!(!stored(&home, greedy()).exists());
@@ -175,7 +192,12 @@ fn a_configuration_that_looks_otherwise_is_left_as_it_is_and_the_lines_are_told(
     let odd = text.replace("    imports:\n", "    imports: # mine\n      # and this\n");
     home.write(&file, &odd);
     let refused = add(&home, &["greedy-2.wasm", "--name", "greedy", "--yes"]);
-    assert!(refused.ends_with(7).contains("is left as it is") && refused.stderr.contains(&format!("sha256: {}", sha256(&release(greedy(), "release-2")))), "{}", refused.stderr);
+    assert!(
+        refused.ends_with(7).contains("is left as it is")
+            && refused.stderr.contains(&format!("sha256: {}", sha256(&release(greedy(), "release-2")))),
+        "{}",
+        refused.stderr
+    );
     assert_eq!(fs::read_to_string(&file).unwrap(), odd);
 
     for (name, told) in [("cli", "is the name of a built-in source"), ("Big", "name")] {
@@ -185,7 +207,11 @@ fn a_configuration_that_looks_otherwise_is_left_as_it_is_and_the_lines_are_told(
     home.set("FLYTOKEN_CONFIG", &home.outside("secrets/own.yaml").display().to_string());
     let lines = add(&home, &["vault.wasm", "--yes"]);
     lines.ends_with(0);
-    assert!(lines.stdout.contains(&format!("sources:\n  vault:\n    component: {}\n", stored(&home, vault()).display())), "{}", lines.stdout);
+    assert!(
+        lines.stdout.contains(&format!("sources:\n  vault:\n    component: {}\n", stored(&home, vault()).display())),
+        "{}",
+        lines.stdout
+    );
 }
 
 #[test]

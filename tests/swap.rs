@@ -108,7 +108,9 @@ fn another_component_under_other_settings_is_swapped_with_them() {
     // Neither component could answer under the settings of the other.
     let settings = for_both(&token).replace("token: ", "id: x, token: ");
     ask_meanwhile(&agent, || {
-        corp.configure(&format!("chain: [storage, corp]\nsources: {{ corp: {{ component: next.wasm, dev: true, settings: {{ {settings} }} }} }}\n"));
+        corp.configure(&format!(
+            "chain: [storage, corp]\nsources: {{ corp: {{ component: next.wasm, dev: true, settings: {{ {settings} }} }} }}\n"
+        ));
     });
 }
 

@@ -46,6 +46,7 @@ pub mod store;
 pub mod causes;
 pub mod changes;
 pub mod config;
+mod confine;
 pub mod hex;
 pub mod paths;
 pub mod plain;

@@ -658,8 +658,12 @@ impl Command {
                 action: ConfigAction::Path(Json { json }) | ConfigAction::Show(Json { json }) | ConfigAction::Check(Json { json }),
             }) => *json,
             Self::Env(Env { format, .. }) => *format == EnvFormat::Json,
-            Self::Plugin(Plugin { action: PluginAction::Add(_) | PluginAction::Remove(_) }) => false,
-            Self::Exec(_) | Self::Attenuate(_) | Self::Agent | Self::Completions(_) | Self::Demo => false,
+            Self::Plugin(Plugin { action: PluginAction::Add(_) | PluginAction::Remove(_) })
+            | Self::Exec(_)
+            | Self::Attenuate(_)
+            | Self::Agent
+            | Self::Completions(_)
+            | Self::Demo => false,
         }
     }
 }

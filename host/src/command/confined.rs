@@ -12,7 +12,10 @@ use std::{
 
 use rustix::process::{Resource, Rlimit};
 
-use crate::system::Environment;
+use crate::{
+    confine::{self, Reach},
+    system::Environment,
+};
 
 /// Starts a program that is kept from all of that; it may write in `folders` alone.
 ///
@@ -20,7 +23,7 @@ use crate::system::Environment;
 pub(super) fn spawn(command: &mut Command, folders: &[&Path]) -> io::Result<Child> {
     let confined = std::thread::scope(|scope| {
         let start = || {
-            confine_this_thread(folders)?;
+            confine::this_thread(Reach::WritesIn, folders)?;
             command.spawn()
         };
         std::thread::Builder::new().spawn_scoped(scope, start).map(std::thread::ScopedJoinHandle::join)
@@ -38,37 +41,11 @@ pub(super) fn limit_this_process() {
     }
 }
 
-#[cfg(target_os = "linux")]
-fn confine_this_thread(folders: &[&Path]) -> io::Result<()> {
-    use landlock::{ABI, AccessFs, Ruleset, RulesetAttr, RulesetCreatedAttr, Scope, path_beneath_rules};
-
-    rustix::thread::set_no_new_privs(true)?;
-    let write = AccessFs::from_write(ABI::V3);
-    let confine = || {
-        Ruleset::default()
-            .handle_access(write)?
-            .scope(Scope::Signal)?
-            .create()?
-            .add_rules(path_beneath_rules(folders, write))?
-            .add_rules(path_beneath_rules([NULL], AccessFs::WriteFile | AccessFs::Truncate))?
-            .restrict_self()
-    };
-    confine().map(drop).map_err(|error| io::Error::other(format!("it cannot be confined: {error}")))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn confine_this_thread(_: &[&Path]) -> io::Result<()> {
-    Ok(())
-}
-
 /// In a debug build, and only there, the folder that `FLYTOKEN_TEST_WRITES` names may be written to as well: there stand-ins note how they
 /// were called. A release build does not know the variable.
 pub(super) fn also_writable(environment: &Environment) -> Option<PathBuf> {
     environment.var("FLYTOKEN_TEST_WRITES").filter(|_| cfg!(debug_assertions)).map(PathBuf::from)
 }
-
-#[cfg(target_os = "linux")]
-const NULL: &str = "/dev/null";
 
 /// Files of a program that only asks for a token, each and in number; no process is to leave its memory behind. Address space is left
 /// alone, of which Go's runtime sets aside far more than it uses, and so are processes, which are counted over all of the user's.

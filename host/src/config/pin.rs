@@ -185,11 +185,22 @@ mod tests {
             ("nothing", String::new()),
             ("another source", format!("sources:\n  other:\n{}", pin(1, &[]).lines("    "))),
             ("flow style", format!("sources: {{ corp: {{ component: /c.wasm, sha256: \"{digest}\", imports: [a] }} }}\n")),
-            ("a list over lines", format!("sources:\n  corp:\n    component: /c.wasm\n    sha256: \"{digest}\"\n    imports: [a,\n      b]\n")),
-            ("a comment in the list", format!("sources:\n  corp:\n    component: /c.wasm\n    sha256: \"{digest}\"\n    imports:\n      - a\n      # why\n      - b\n")),
+            (
+                "a list over lines",
+                format!("sources:\n  corp:\n    component: /c.wasm\n    sha256: \"{digest}\"\n    imports: [a,\n      b]\n"),
+            ),
+            (
+                "a comment in the list",
+                format!(
+                    "sources:\n  corp:\n    component: /c.wasm\n    sha256: \"{digest}\"\n    imports:\n      - a\n      # why\n      - b\n"
+                ),
+            ),
             ("no imports", format!("sources:\n  corp:\n    component: /c.wasm\n    sha256: \"{digest}\"\n")),
             ("no digest", "sources:\n  corp:\n    component: /c.wasm\n    imports: []\n".into()),
-            ("a text over lines", format!("sources:\n  corp:\n    component: >-\n      /c.wasm\n    sha256: \"{digest}\"\n    imports: []\n")),
+            (
+                "a text over lines",
+                format!("sources:\n  corp:\n    component: >-\n      /c.wasm\n    sha256: \"{digest}\"\n    imports: []\n"),
+            ),
             ("no YAML", "sources: [".into()),
         ] {
             assert!(pin(2, &["x"]).put_into(&text, &name()).is_err(), "{what}");

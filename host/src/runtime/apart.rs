@@ -171,7 +171,7 @@ impl Compiler {
         let (said, status) = (said?, ended.map_err(no_process)?);
         match status.code() {
             Some(0) => Ok(()),
-            Some(child::REFUSED) => Err(LoadError::Invalid(Censor::default().clean(&said, TEXT_BYTES))),
+            Some(code) if code == i32::from(child::REFUSED) => Err(LoadError::Invalid(Censor::default().clean(&said, TEXT_BYTES))),
             _ => Err(self.what_ended(status, &said).into()),
         }
     }
@@ -221,7 +221,7 @@ impl Compiler {
         let is = |signal: Signal| status.signal() == Some(signal.as_raw());
         if is(Signal::XCPU) || is(Signal::KILL) {
             TooMuch::Time(self.limits.processor)
-        } else if is(Signal::ABORT) || status.code() == Some(child::NO_MEMORY) {
+        } else if is(Signal::ABORT) || status.code() == Some(child::NO_MEMORY.into()) {
             // Rust's own way to go where there is no memory.
             TooMuch::Memory(self.limits.memory)
         } else if said.is_empty() {

@@ -27,6 +27,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
+pub(crate) use self::private::{ensure_directory, replace};
 use self::{
     connection::{Connection, DatabaseName, Notices},
     error::Trouble,
@@ -34,7 +35,6 @@ use self::{
     layer::{Layer, no_layer},
     seal::Sealer,
 };
-pub(crate) use self::private::{ensure_directory, replace};
 pub use self::{
     database::Database,
     error::{Notice, StoreError},

@@ -1,6 +1,7 @@
 //! `flytoken plugin add`: keeps a component under its digest, and writes the configuration that pins it.
 
 use std::{
+    fmt::Write as _,
     fs::{self, DirBuilder},
     io,
     os::unix::fs::DirBuilderExt,
@@ -25,9 +26,8 @@ use crate::{
 };
 
 pub(super) fn run(add: &PluginAdd, context: &Context) -> Result<(), Failure> {
-    let name = match add.name.clone().or_else(|| name_of(&add.file)) {
-        Some(name) => name,
-        None => return Err(usage(format!("{} is no name for a source: give one with `--name`", shown(&add.file)))),
+    let Some(name) = add.name.clone().or_else(|| name_of(&add.file)) else {
+        return Err(usage(format!("{} is no name for a source: give one with `--name`", shown(&add.file))));
     };
     if BUILTINS.contains(&name.as_str()) {
         // It would run with what the built-in source is granted.
@@ -99,11 +99,14 @@ fn agree(add: &PluginAdd, name: &SourceName, candidate: &Candidate, pin: &Pin, f
     let mut changes = format!("sha256  {} -> {}\n", hex::encode(&before.sha256), hex::encode(&pin.sha256));
     for import in &candidate.inspected.imports {
         if more.contains(&&import.name) {
-            let needs = if let Needs::Grant { name, .. } = import.needs { format!(", which needs the grant {name}") } else { String::new() };
-            changes.push_str(&format!("{}{needs}\n", paint.bad(format!("+ {}", import.name))));
+            let needs =
+                if let Needs::Grant { name, .. } = import.needs { format!(", which needs the grant {name}") } else { String::new() };
+            let _ = writeln!(changes, "{}{needs}", paint.bad(format!("+ {}", import.name)));
         }
     }
-    less.iter().for_each(|import| changes.push_str(&format!("{}\n", paint.good(format!("- {import}")))));
+    for import in less {
+        let _ = writeln!(changes, "{}", paint.good(format!("- {import}")));
+    }
     context.output.print(&format!("{changes}\n"))?;
     match (more.len(), add) {
         (_, PluginAdd { yes_to_imports: true, .. }) | (0, PluginAdd { yes: true, .. }) => Ok(()),
@@ -141,7 +144,11 @@ fn write(name: &SourceName, candidate: &Candidate, pin: &Pin, file: &Drop, conte
     })?;
     let layers = context.paths.layers(rustix::process::getuid().as_raw());
     let loaded = config::load(&layers).map_err(|errors| {
-        failure(FailureCode::Misconfigured, format!("{} is written, and the configuration does not hold:\n{errors}", shown(path)), "mend it")
+        failure(
+            FailureCode::Misconfigured,
+            format!("{} is written, and the configuration does not hold:\n{errors}", shown(path)),
+            "mend it",
+        )
     })?;
     context.output.print(&format!("{name}: added; its configuration is {}\n", shown(path)))?;
     let config = &loaded.config;

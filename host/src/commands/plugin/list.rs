@@ -13,7 +13,11 @@ use crate::{
 pub(super) fn run(json: bool, context: &Context) -> Result<(), Failure> {
     let layers = context.paths.layers(rustix::process::getuid().as_raw());
     let loaded = config::load(&layers).map_err(|errors| {
-        failure(FailureCode::Misconfigured, format!("the configuration does not hold:\n{errors}"), "mend it, then run `flytoken config check`")
+        failure(
+            FailureCode::Misconfigured,
+            format!("the configuration does not hold:\n{errors}"),
+            "mend it, then run `flytoken config check`",
+        )
     })?;
     let Reply::Status(status) = context.ask(Request::Status)? else { return Err(unexpected()) };
     let plugins: Vec<Plugin<'_>> = status

@@ -30,14 +30,20 @@ pub(super) fn run(remove: &PluginRemove, context: &Context) -> Result<(), Failur
     });
     let pin = Pin::found_in(&text, name);
     let (Ok(pin), true) = (pin, is_alone) else {
-        return Err(misconfigured(format!("{} holds more than `{name}`, and is left as it is", shown(&path)), "take its lines out by hand"));
+        return Err(misconfigured(
+            format!("{} holds more than `{name}`, and is left as it is", shown(&path)),
+            "take its lines out by hand",
+        ));
     };
     let layers = context.paths.layers(rustix::process::getuid().as_raw());
     let loaded = config::load(&layers).map_err(|errors| misconfigured(format!("the configuration does not hold:\n{errors}"), "mend it"))?;
     let config = &loaded.config;
     let chains = [&config.chain].into_iter().chain(config.apps.iter().filter_map(|rule| rule.chain.as_ref()));
     if chains.flat_map(|chain| &chain.steps).any(|step| step.source == *name) {
-        return Err(misconfigured(format!("a chain still names `{name}`"), "take it out of `chain` first: `flytoken config show` says where"));
+        return Err(misconfigured(
+            format!("a chain still names `{name}`"),
+            "take it out of `chain` first: `flytoken config show` says where",
+        ));
     }
     if !remove.yes {
         let question = format!("Remove `{name}`, its settings and grants in {} with it?", shown(&path));

@@ -13,7 +13,10 @@ use std::{
 use rustix::process::{Resource, Rlimit};
 use wasmtime::component::Component;
 
-use crate::runtime::{component::LoadError, engine};
+use crate::{
+    confine::{self, Reach},
+    runtime::{component::LoadError, engine},
+};
 
 /// The first argument that makes this binary a compiler. `main` looks for it before anything else.
 pub const COMPILE: &str = "__compile";
@@ -23,16 +26,17 @@ pub const COMPILE: &str = "__compile";
 pub fn main(arguments: &[OsString]) -> ExitCode {
     let number = |index: usize| arguments.get(index).and_then(|text| text.to_str()?.parse::<u64>().ok());
     let (Some(seconds), Some(memory)) = (number(0), number(1)) else { return ExitCode::FAILURE };
-    if contain_this_process(seconds, memory).is_err() {
+    let cache = arguments.get(2).map(Path::new);
+    if contain_this_process(seconds, memory, cache).is_err() {
         return ExitCode::FAILURE;
     }
-    match component().and_then(|bytes| compile(&bytes, arguments.get(2).map(Path::new))) {
+    match component().and_then(|bytes| compile(&bytes, cache)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failed::Said(text)) => {
             let _ = io::stdout().write_all(text.as_bytes());
-            ExitCode::from(REFUSED as u8)
+            ExitCode::from(REFUSED)
         }
-        Err(Failed::Memory) => ExitCode::from(NO_MEMORY as u8),
+        Err(Failed::Memory) => ExitCode::from(NO_MEMORY),
         Err(Failed::Input) => ExitCode::FAILURE,
     }
 }
@@ -46,7 +50,7 @@ enum Failed {
     Said(String),
 }
 
-fn contain_this_process(seconds: u64, memory: u64) -> io::Result<()> {
+fn contain_this_process(seconds: u64, memory: u64, cache: Option<&Path>) -> io::Result<()> {
     let limit = |resource, most| rustix::process::setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
     limit(Resource::Core, 0)?;
     limit(Resource::Cpu, seconds)?;
@@ -54,11 +58,10 @@ fn contain_this_process(seconds: u64, memory: u64) -> io::Result<()> {
     // Whoever waits for a token is served first.
     let _ = rustix::process::nice(NICE);
     #[cfg(target_os = "linux")]
-    {
-        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-        rustix::thread::set_no_new_privs(true)?;
-    }
-    Ok(())
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    // A component that gets the better of the compiler sees no more than other components' code. Threads come later, and inherit this.
+    let folders: Vec<&Path> = cache.into_iter().collect();
+    confine::this_thread(Reach::SeesOnly, &folders)
 }
 
 fn component() -> Result<Vec<u8>, Failed> {
@@ -82,10 +85,10 @@ fn compile(bytes: &[u8], cache: Option<&Path>) -> Result<(), Failed> {
 }
 
 /// How it ends if the component cannot be used, and says why.
-pub(super) const REFUSED: i32 = 3;
+pub(super) const REFUSED: u8 = 3;
 
 /// How it ends if there is no memory for the code.
-pub(super) const NO_MEMORY: i32 = 4;
+pub(super) const NO_MEMORY: u8 = 4;
 
 /// How much others go first.
 const NICE: i32 = 5;
