@@ -25,6 +25,7 @@ pub mod resolver;
 pub mod tombstones;
 
 pub mod acquire;
+pub mod admission;
 pub mod builtin;
 pub mod command;
 pub mod explanations;

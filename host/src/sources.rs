@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use crate::{
+    admission::{self, Unpinned},
     builtin,
     config::{ComponentRef, Config, DurationText, Ruled, SourceConfig, SourceName},
     hex,
@@ -78,16 +79,6 @@ impl Code for Loaded {
     fn sha256(&self) -> [u8; 32] {
         self.sha256()
     }
-}
-
-/// Whether components run that nothing pins to a digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Unpinned {
-    /// Those whose source says `dev: true`.
-    #[default]
-    IfDev,
-    /// None, whatever a source says.
-    Never,
 }
 
 /// Every source of one configuration.
@@ -190,7 +181,7 @@ fn load(runtime: &Runtime, config: &Arc<SourceConfig>, unpinned: Unpinned, befor
     };
     let new = bytes_of(&config.component).and_then(|bytes| {
         let sha256: [u8; 32] = Sha256::digest(&bytes).into();
-        check_pin(config, &sha256, unpinned)?;
+        admission::check_pin(config, &sha256, unpinned)?;
         let digest = digest(&sha256, config);
         if let Some(same) = before.filter(|before| before.digest == digest && before.loaded.is_ok() && before.config == *config) {
             return Ok((same.loaded.clone(), digest));
@@ -200,7 +191,7 @@ fn load(runtime: &Runtime, config: &Arc<SourceConfig>, unpinned: Unpinned, befor
             ComponentRef::File(_) => runtime.load_foreign(&config.name, &bytes, &config.grants, config.role),
         };
         let loaded = loaded.map_err(|error| error.to_string())?;
-        check_imports(config, loaded.imports())?;
+        admission::check_imports(config, loaded.imports())?;
         if config.revoke_on_replace && !loaded.is_revoker() {
             return Err("does not export `flytoken:source/revoker@0.1.0`, which `revoke-on-replace` needs".into());
         }
@@ -221,45 +212,14 @@ fn load(runtime: &Runtime, config: &Arc<SourceConfig>, unpinned: Unpinned, befor
     }
 }
 
-/// Holds a component's digest against its pin.
-fn check_pin(config: &SourceConfig, sha256: &[u8; 32], unpinned: Unpinned) -> Result<(), String> {
-    let ComponentRef::File(path) = &config.component else { return Ok(()) };
-    let digest = hex::encode(sha256);
-    match (config.sha256, config.dev, unpinned) {
-        (Some(pinned), _, _) if pinned == *sha256 => Ok(()),
-        (Some(_), _, _) => Err(format!("the component is not the one that `sha256` names: it has {digest}")),
-        (None, true, Unpinned::IfDev) => Ok(()),
-        (None, is_dev, _) => {
-            let path = crate::trust::shown(path);
-            let name = &config.name;
-            let instead = match unpinned {
-                Unpinned::IfDev => ", or write `dev: true` beside it to run whatever the file holds",
-                Unpinned::Never if is_dev => "; `dev: true` is not allowed here",
-                Unpinned::Never => "",
-            };
-            Err(format!("{path} is not pinned: it has sha256 {digest}; type `flytoken plugin add {path} --name {name}`{instead}"))
-        }
-    }
-}
-
-/// Holds what a component imports against what somebody agreed to.
-fn check_imports(config: &SourceConfig, imports: &[String]) -> Result<(), String> {
-    let Some(agreed) = &config.imports else { return Ok(()) };
-    match imports.iter().find(|import| !agreed.contains(*import)) {
-        None => Ok(()),
-        Some(import) => Err(format!(
-            "imports `{import}`, which `sources.{}.imports` does not list; type `flytoken plugin inspect FILE` to see what that lets it do",
-            config.name
-        )),
-    }
-}
-
 /// Whether a source goes on serving, under the settings and grants it was loaded with, while the newest one does not load: not with a
-/// grant that it no longer has, nor with imports or without a pin that would not do today.
+/// grant that it no longer has, nor with imports or without a pin that would not do today. What another component may import, which is the
+/// one that is pinned now, is no word on this one.
 fn may_go_on(before: &Source, config: &SourceConfig, unpinned: Unpinned) -> bool {
     let Ok(loaded) = &before.loaded else { return false };
+    let is_meant = config.sha256.is_none_or(|pinned| pinned == loaded.sha256());
     before.config.grants.are_within(&config.grants)
-        && check_imports(config, loaded.imports()).is_ok()
+        && (!is_meant || admission::check_imports(config, loaded.imports()).is_ok())
         && (!before.config.is_unpinned() || !config.is_unpinned() || (config.dev && unpinned == Unpinned::IfDev))
 }
 
@@ -339,39 +299,7 @@ const LARGEST_COMPONENT: u64 = 64 << 20;
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
-    use crate::config::{Grants, Role};
-
-    #[test]
-    fn where_nothing_unpinned_may_run_dev_is_of_no_use() {
-        let source = |sha256: Option<[u8; 32]>, dev| SourceConfig {
-            name: SourceName::parse("corp").expect("a name"),
-            component: ComponentRef::File(PathBuf::from("/c.wasm")),
-            sha256,
-            dev,
-            imports: None,
-            role: Role::Live,
-            settings: BTreeMap::new(),
-            timeout: Duration::from_secs(5),
-            mints: false,
-            keep: false,
-            revoke_on_replace: false,
-            grants: Grants::default(),
-        };
-        for (sha256, dev, unpinned, refused) in [
-            (Some([1; 32]), false, Unpinned::Never, None),
-            (Some([2; 32]), true, Unpinned::IfDev, Some("is not the one that `sha256` names")),
-            (None, true, Unpinned::IfDev, None),
-            (None, true, Unpinned::Never, Some("--name corp`; `dev: true` is not allowed here")),
-            (None, false, Unpinned::Never, Some("type `flytoken plugin add /c.wasm --name corp`")),
-            (None, false, Unpinned::IfDev, Some("or write `dev: true` beside it")),
-        ] {
-            let told = check_pin(&source(sha256, dev), &[1; 32], unpinned).err();
-            assert!(told.as_deref().map_or(refused.is_none(), |told| refused.is_some_and(|part| told.contains(part))), "{told:?}");
-        }
-    }
 
     #[test]
     fn the_99th_percentile_is_of_the_last_hundred_calls() {

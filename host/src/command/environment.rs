@@ -96,7 +96,7 @@ mod tests {
     fn only_what_is_listed_is_passed_on() {
         let variables = built("{ program: fly, env: { FLY_CONFIG_DIR: '{dir}', EMPTY: '' } }", None).unwrap();
         let names: Vec<&OsStr> = variables.keys().map(OsString::as_os_str).collect();
-        assert_eq!(names, ["EMPTY", "FLY_CONFIG_DIR", "HOME", "LANG", "PATH", "https_proxy"]);
+        assert_eq!(names, ["EMPTY", "FLY_CONFIG_DIR", "HOME", "LANG", "PATH", "TMPDIR", "https_proxy"]);
         assert_eq!(**variables.get(OsStr::new("HOME")).unwrap(), b"/tmp/x");
         assert_eq!(**variables.get(OsStr::new("FLY_CONFIG_DIR")).unwrap(), b"/tmp/x");
     }

@@ -10,11 +10,12 @@ use tracing::{info, warn};
 
 use super::{ConfigurationFacts, Inner, audit, lock, policy};
 use crate::{
+    admission::Unpinned,
     changes::{Changes, Places},
     config::{self, ComponentRef, Config, Layers, Loaded, UserFiles},
     policy as administrator,
     resolver::Live,
-    sources::{Sources, Unpinned},
+    sources::Sources,
 };
 
 /// Drops what a login that ended obtained, and what a rewritten one replaces, the moment the login changes.

@@ -19,6 +19,7 @@ use super::{
     follow, policy, store_failed, tidy,
 };
 use crate::{
+    admission::Unpinned,
     cache::Cache,
     causes::with_causes,
     changes::Changes,
@@ -39,7 +40,7 @@ use crate::{
     resolver::{self, Live, Resolver},
     runtime::{CompileLimits, Runtime},
     sequence::Sequence,
-    sources::{Sources, Unpinned},
+    sources::Sources,
     store::{Hold, KeySearch, Patience, Purpose, Store, StoreError, SystemKeyring},
     system::{Clock, Defect, Draw, Environment, draw},
     time::Timestamp,

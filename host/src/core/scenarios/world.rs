@@ -26,6 +26,7 @@ use super::{
     tokens::Tokens,
 };
 use crate::{
+    admission::Unpinned,
     command::Commands,
     config::{self, Config, Layers, SourceName, UserFiles},
     core::{
@@ -38,7 +39,7 @@ use crate::{
     policy::Place,
     protocol::Request,
     runtime::Runtime,
-    sources::{Code, Sources, Unpinned},
+    sources::{Code, Sources},
     store::{Hold, KEY_LENGTH, Patience, Purpose, SealingKey, Store},
     system::{Clock, Defect, Draw, Environment},
     time::Timestamp,
