@@ -13,14 +13,16 @@ use crate::{
     cache::{Cached, Key},
     causes::with_causes,
     check::{self, Wanted},
-    config::{EffectiveRule, OnFailure, Role, Ruled, Step},
+    config::{EffectiveRule, OnFailure, Role, Ruled, SourceConfig, Step},
     explanations::Account,
     granted_files,
     health::Outcome,
+    http::Client,
     ids::Ids,
     kind::Kind,
     lease::{Lease, Provenance},
     login::LoginState,
+    network::{Sockets, SystemResolver},
     observe,
     owner::{Intent, Run},
     protocol::{Failure, FailureCode, StepOutcome, StepReport},
@@ -286,12 +288,23 @@ pub fn call(resolver: &Arc<Resolver>, source: &Source, login: &LoginState, key: 
             Arc::new(record) as Arc<dyn crate::runtime::RecordsAccess>
         }),
         command: acquisition.map(|acquisition| acquisition as Arc<dyn crate::runtime::CommandAccess>),
+        http: http_client(config, login),
+        sockets: (!config.grants.sockets.is_empty())
+            .then(|| Arc::new(Sockets::new(config.grants.sockets.clone(), Arc::new(SystemResolver)))),
         files: granted_files::access(&config.grants.files),
         env: resolver.granted_env(&config.grants.env),
         reveal: config.grants.reveal,
         timeout: config.timeout,
         memory: config.grants.memory.unwrap_or(DEFAULT_MEMORY),
     }
+}
+
+/// The origins of one call. A header takes the login only where the login is granted as well.
+fn http_client(config: &SourceConfig, login: &LoginState) -> Option<Arc<Client>> {
+    let grants = &config.grants;
+    let login = login.login.as_ref().filter(|_| grants.login).map(|login| Arc::clone(&login.token));
+    let client = || Client::new(grants.http.clone(), granted_files::access(&grants.files), login, Arc::new(SystemResolver));
+    (!grants.http.is_empty()).then(|| Arc::new(client()))
 }
 
 /// What a source is asked.

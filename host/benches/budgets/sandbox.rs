@@ -39,6 +39,8 @@ pub(crate) fn run(table: &Table) {
         records: None,
         command: None,
         files: None,
+        http: None,
+        sockets: None,
         env: Arc::default(),
         reveal: false,
         timeout: Duration::from_secs(5),

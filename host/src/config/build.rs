@@ -18,7 +18,7 @@ use super::{
     source::{ComponentRef, Grants, Role, SourceConfig},
     text::{DurationText, SizeText},
 };
-use crate::{audit, delivery::Narrowing, granted_files::FileGrant, mints::Budget};
+use crate::{audit, delivery::Narrowing, granted_files::FileGrant, http::HttpGrant, mints::Budget};
 
 /// Fills in what follows from other values, so that it can be shown like the rest.
 pub(super) fn complete(layer: &mut Layer) {
@@ -55,13 +55,13 @@ pub(super) fn build(layer: &Layer, origins: &Origins, home: Option<&Path>) -> Re
 
 type Sources = BTreeMap<SourceName, Arc<SourceConfig>>;
 
-struct Check<'a> {
+pub(super) struct Check<'a> {
     origins: &'a Origins,
     errors: Vec<ConfigError>,
 }
 
 impl Check<'_> {
-    fn report(&mut self, path: &KeyPath, at: At, problem: Problem) {
+    pub(super) fn report(&mut self, path: &KeyPath, at: At, problem: Problem) {
         self.errors.push(self.origins.error(path, at, problem));
     }
 
@@ -96,7 +96,7 @@ impl Check<'_> {
         }
     }
 
-    fn count(&mut self, count: usize, most: usize, what: &'static str, path: &KeyPath) {
+    pub(super) fn count(&mut self, count: usize, most: usize, what: &'static str, path: &KeyPath) {
         if count > most {
             self.report(path, At::Key, Problem::TooMany { what, most, count });
         }
@@ -124,6 +124,13 @@ impl Check<'_> {
             (name.0.clone(), FileGrant { path: self.file(&file.path, &place, home), form: file.form })
         });
         let files: BTreeMap<_, _> = files.collect();
+        let http = grants.http.iter().flatten().enumerate().map(|(index, text)| HttpGrant {
+            origin: text.origin.0.clone(),
+            private: text.private,
+            ca: text.ca.as_ref().map(|ca| self.file(ca, &path.key("grants").key("http").index(index).key("ca"), home)),
+            headers: text.headers.iter().map(|(name, value)| (name.0.clone(), value.0.clone())).collect(),
+        });
+        let http: Vec<_> = http.collect();
         let source = SourceConfig {
             name: name.clone(),
             component: component.unwrap_or(ComponentRef::File(PathBuf::new())),
@@ -148,6 +155,8 @@ impl Check<'_> {
                 commands: grants.commands.unwrap_or_default(),
                 memory: grants.memory.map(|size| size.0),
                 files,
+                http,
+                sockets: grants.sockets.unwrap_or_default().into_iter().map(|socket| socket.0).collect(),
                 env: grants.env.unwrap_or_default().into_iter().map(|name| name.0).collect(),
                 may_leak: grants.may_leak.unwrap_or_default(),
             },
@@ -192,6 +201,7 @@ impl Check<'_> {
         if let (Some(read), Some(out), false) = (source.grants.way_to_read(), source.grants.way_out(), source.grants.may_leak) {
             self.report(&grants.key(read), At::Key, Problem::MayLeak { read, out });
         }
+        self.network(&source.grants, &grants);
         self.count(source.grants.files.len(), MAX_FILES, "files", &grants.key("files"));
         self.count(source.grants.env.len(), MAX_FILES, "variables", &grants.key("env"));
         if source.revoke_on_replace && !source.mints {

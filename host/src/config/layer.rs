@@ -11,6 +11,7 @@ use super::{
     chain::Chain,
     grant_text::{FileName, FileText, VariableName},
     names::SourceName,
+    network_text::{HttpText, SocketText},
     pattern::Pattern,
     source::{BUILTINS, Records, Role},
     text::{ActionsText, DigestText, DurationText, ImportName, Setting, SizeText, Slug, parsed},
@@ -107,6 +108,10 @@ pub(super) struct GrantsLayer {
     pub(super) commands: Option<Vec<CommandGrant>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) files: Option<BTreeMap<FileName, FileText>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) http: Option<Vec<HttpText>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sockets: Option<Vec<SocketText>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) env: Option<Vec<VariableName>>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -21,6 +21,8 @@ mod flaw;
 mod grant_text;
 mod layer;
 mod load;
+mod network_rules;
+mod network_text;
 mod origin;
 mod pin;
 mod position;

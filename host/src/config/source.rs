@@ -14,7 +14,9 @@ use super::names::SourceName;
 use crate::{
     command::{CommandGrant, Placeholder},
     granted_files::{FileForm, FileGrant},
+    http::HttpGrant,
     kind::Kind,
+    network::SocketGrant,
 };
 
 /// One source as it is configured.
@@ -111,6 +113,10 @@ pub struct Grants {
     pub commands: Vec<CommandGrant>,
     /// The files it may have, by the names it knows them by.
     pub files: BTreeMap<String, FileGrant>,
+    /// The origins it may send requests to.
+    pub http: Vec<HttpGrant>,
+    /// The destinations it may connect to.
+    pub sockets: Vec<SocketGrant>,
     /// The variables of the host's own that it sees.
     pub env: Vec<String>,
     /// Memory of one call in bytes, at most 1 GiB; none is the runtime's default.
@@ -129,7 +135,8 @@ impl Grants {
 
     /// A way to pass on what was read, by the grant's name, if there is one.
     pub fn way_out(&self) -> Option<&'static str> {
-        (!self.commands.is_empty()).then_some("commands")
+        let ways = [("commands", self.commands.is_empty()), ("http", self.http.is_empty()), ("sockets", self.sockets.is_empty())];
+        ways.into_iter().find(|(_, is_closed)| !*is_closed).map(|(name, _)| name)
     }
 
     /// Takes every way out.
@@ -139,12 +146,14 @@ impl Grants {
 
     /// Whether nothing is granted here that `others` do not grant as well. Memory is a limit and no ability.
     pub fn are_within(&self, others: &Self) -> bool {
-        let Self { reveal, login, records, commands, files, env, memory: _, may_leak } = self;
+        let Self { reveal, login, records, commands, files, http, sockets, env, memory: _, may_leak } = self;
         let flags = [(reveal, others.reveal), (login, others.login), (may_leak, others.may_leak)];
         flags.iter().all(|(granted, other)| !**granted || *other)
             && (records.is_none() || *records == others.records)
             && commands.iter().all(|command| others.commands.contains(command))
             && files.iter().all(|(name, file)| others.files.get(name) == Some(file))
+            && http.iter().all(|origin| others.http.contains(origin))
+            && sockets.iter().all(|socket| others.sockets.contains(socket))
             && env.iter().all(|name| others.env.contains(name))
     }
 }
@@ -198,9 +207,13 @@ impl SourceConfig {
             files: &'a BTreeMap<String, FileGrant>,
             #[serde(skip_serializing_if = "<[String]>::is_empty")]
             env: &'a [String],
+            #[serde(skip_serializing_if = "<[HttpGrant]>::is_empty")]
+            http: &'a [HttpGrant],
+            #[serde(skip_serializing_if = "<[SocketGrant]>::is_empty")]
+            sockets: &'a [SocketGrant],
             may_leak: bool,
         }
-        let Grants { reveal, login, records, commands, files, env, memory: _, may_leak } = &self.grants;
+        let Grants { reveal, login, records, commands, files, http, sockets, env, memory: _, may_leak } = &self.grants;
         let canonical = Canonical {
             role: self.role,
             sha256: self.sha256,
@@ -211,6 +224,8 @@ impl SourceConfig {
             commands,
             files,
             env,
+            http,
+            sockets,
             may_leak: *may_leak,
         };
         let mut hash = Sha256::new_with_prefix(DIGEST_DOMAIN);

@@ -17,9 +17,11 @@ use super::{
 use crate::{
     app::AppName,
     config::SourceName,
+    http::Client,
     kind::Kind,
     lease::{Lease, Provenance},
     login::Login,
+    network::Sockets,
     owner::Intent,
     sequence::Obtained,
     time::Timestamp,
@@ -43,6 +45,10 @@ pub struct Call {
     pub command: Option<Arc<dyn CommandAccess>>,
     /// The files; none if `files` is not granted.
     pub files: Option<Arc<dyn FilesAccess>>,
+    /// The origins; none if `http` is not granted.
+    pub http: Option<Arc<Client>>,
+    /// The destinations; none if `sockets` is not granted.
+    pub sockets: Option<Arc<Sockets>>,
     /// The variables that the source sees, by name.
     pub env: Arc<Vec<(String, String)>>,
     /// Whether secrets may be revealed.

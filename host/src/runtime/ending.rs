@@ -31,6 +31,7 @@ pub(super) enum End {
 impl End {
     /// Writes the log of the call and says what its end means.
     pub(super) fn settle(self, state: &mut State, source: &SourceName, timeout: Duration) -> Result<Answer, Refused> {
+        state.censor_headers();
         write_log(state, source);
         let refused = match self {
             Self::Answered(answer) => return Ok(answer),
@@ -54,6 +55,9 @@ fn write_log(state: &mut State, source: &SourceName) {
 
 fn denied(state: &mut State, source: &SourceName) -> Option<String> {
     if let Some(text) = state.commands().denied().map(str::to_owned) {
+        return Some(state.secrets().censor().clean(&text, TEXT_BYTES));
+    }
+    if let Some(text) = state.network_denied() {
         return Some(state.secrets().censor().clean(&text, TEXT_BYTES));
     }
     state

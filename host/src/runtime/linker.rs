@@ -4,6 +4,10 @@ use wasmtime::{
     Engine,
     component::{Linker, types::Component as ComponentType},
 };
+use wasmtime_wasi_http::p2::bindings::{
+    LinkOptions,
+    http::{self, outgoing_handler},
+};
 
 use super::{
     bindings::flytoken::source::{command, files, login, records, secrets, settings, types},
@@ -11,10 +15,12 @@ use super::{
     imports::{
         command::HasCommands,
         files::HasFiles,
+        http::HasHttp,
         login::HasLogin,
         records::HasRecords,
         secrets::HasSecrets,
         settings::HasSettings,
+        sockets,
         types::{HasTypes, Types},
     },
     state::State,
@@ -46,6 +52,14 @@ pub(super) fn granted(ungranted: &Linker<State>, grants: &Grants) -> wasmtime::R
     }
     if Grant::Files.is_given(grants) {
         files::add_to_linker::<_, HasFiles>(&mut linker, State::files)?;
+    }
+    if Grant::Http.is_given(grants) {
+        outgoing_handler::add_to_linker::<_, HasHttp>(&mut linker, State::http)?;
+        let options = LinkOptions::default();
+        http::types::add_to_linker::<_, HasHttp>(&mut linker, &(&options).into(), State::http)?;
+    }
+    if !grants.sockets.is_empty() {
+        sockets::add_lookup_to_linker(&mut linker)?;
     }
     Ok(linker)
 }
@@ -87,6 +101,7 @@ pub(super) enum Grant {
     Records,
     Commands,
     Files,
+    Http,
 }
 
 impl Grant {
@@ -96,6 +111,7 @@ impl Grant {
             Self::Records => grants.records.is_some(),
             Self::Commands => !grants.commands.is_empty(),
             Self::Files => !grants.files.is_empty(),
+            Self::Http => !grants.http.is_empty(),
         }
     }
 
@@ -106,6 +122,7 @@ impl Grant {
             Self::Records => "records",
             Self::Commands => "commands",
             Self::Files => "files",
+            Self::Http => "http",
         }
     }
 
@@ -126,6 +143,7 @@ impl Grant {
             Self::Login => format!("add `login: true` {place}"),
             Self::Records => format!("add `records: cache`, or `records: kept` for what must not get lost, {place}"),
             Self::Files => format!("add `files: {{ name: /a/path }}` {place}, one entry for each file"),
+            Self::Http => format!("add `http: [{{ origin: \"https://a.host\" }}]` {place}, one entry for each origin"),
             Self::Commands => format!("add `commands: [{{ program: …, args: […] }}]` {place}, one entry for each command line"),
         }
     }
@@ -146,6 +164,10 @@ pub(super) fn need(import: &str) -> Need {
         // Within 0.1 every version is one contract; a function that this one lacks is found when the import is linked.
         return if need == Need::Unknown || version.starts_with("0.1.") { need } else { Need::OtherVersion };
     }
+    // The rest of `wasi:http` is for servers.
+    if matches!(interface, "wasi:http/types" | "wasi:http/outgoing-handler") {
+        return if version.starts_with("0.2.") { Need::Grant(Grant::Http) } else { Need::OtherVersion };
+    }
     // What language runtimes import whatever their code does; an interface that is not there is found when the import is linked.
     let runtimes = ["wasi:cli/", "wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:filesystem/", "wasi:sockets/"];
     match runtimes.iter().any(|package| interface.starts_with(package)) {
@@ -157,16 +179,21 @@ pub(super) fn need(import: &str) -> Need {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::{
         config::Records,
         granted_files::{FileForm, FileGrant},
+        http::{HttpGrant, Origin},
     };
 
     fn all() -> Grants {
         let mut grants = Grants { login: true, records: Some(Records::Cache), ..Grants::default() };
         let file = FileGrant { path: "/a".into(), form: FileForm::Secret };
         grants.files.insert("a".into(), file);
+        let origin = Origin::parse("https://a.example").expect("an origin");
+        grants.http.push(HttpGrant { origin, private: false, ca: None, headers: BTreeMap::new() });
         grants.commands.push(serde_json::from_str(r#"{ "program": "fly" }"#).expect("a grant"));
         grants
     }
@@ -189,6 +216,16 @@ mod tests {
             ),
             ("flytoken:source/files@0.1.0", Some("files"), format!("add `files: {{ name: /a/path }}` {place}, one entry for each file")),
             (
+                "wasi:http/outgoing-handler@0.2.6",
+                Some("http"),
+                format!("add `http: [{{ origin: \"https://a.host\" }}]` {place}, one entry for each origin"),
+            ),
+            (
+                "wasi:http/types@0.2.0",
+                Some("http"),
+                format!("add `http: [{{ origin: \"https://a.host\" }}]` {place}, one entry for each origin"),
+            ),
+            (
                 "flytoken:source/command@0.1.0",
                 Some("commands"),
                 format!("add `commands: [{{ program: …, args: […] }}]` {place}, one entry for each command line"),
@@ -210,7 +247,8 @@ mod tests {
             ("flytoken:source/login", "was built against another version"),
             ("wasi:cli/environment@0.3.0", "was built against another version"),
             ("flytoken:source/keychain@0.1.0", "does not offer"),
-            ("wasi:http/outgoing-handler@0.2.0", "does not offer"),
+            ("wasi:http/incoming-handler@0.2.0", "does not offer"),
+            ("wasi:http/outgoing-handler@0.3.0", "was built against another version"),
             ("wasi:config/store@0.2.0", "does not offer"),
             ("run", "does not offer"),
         ] {

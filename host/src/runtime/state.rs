@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtxView, WasiView};
+use wasmtime_wasi_http::WasiHttpCtxView;
 
 use super::{
     access::{FilesAccess, RecordsAccess},
@@ -12,14 +13,17 @@ use super::{
     imports::{
         command::Commands,
         files::FilesView,
+        http::Http,
         login::{CurrentLogin, LoginView},
         records::RecordsView,
         secrets::Secrets,
         settings::Settings,
+        sockets::LookupView,
     },
     limits::{HOST_CALL_BYTES, Limits},
     wasi::Wasi,
 };
+use crate::network::Sockets;
 
 /// The state of one call. The linker lends each interface its own part and nothing else.
 pub(super) struct State {
@@ -30,6 +34,8 @@ pub(super) struct State {
     records: Option<Arc<dyn RecordsAccess>>,
     commands: Commands,
     files: Option<Arc<dyn FilesAccess>>,
+    http: Http,
+    sockets: Option<Arc<Sockets>>,
     limits: Limits,
 }
 
@@ -39,13 +45,15 @@ impl State {
         let stamp = Stamp { provenance: call.provenance, obtained: call.obtained };
         let login_text = call.login.as_ref().map(|login| Arc::clone(&login.token));
         let state = Self {
-            wasi: Wasi::new(&call.env),
+            wasi: Wasi::new(&call.env, call.sockets.as_ref()),
             secrets: Secrets::new(stamp, login_text, call.reveal),
             settings: Settings(call.settings),
             login: CurrentLogin::new(call.login),
             records: call.records,
             commands: Commands::new(call.command),
             files: call.files,
+            http: Http::new(call.http),
+            sockets: call.sockets,
             limits: Limits::new(call.memory),
         };
         let mut store = Store::new(engine, state);
@@ -96,6 +104,28 @@ impl State {
     /// The part of `files`.
     pub(super) fn files(&mut self) -> FilesView<'_> {
         FilesView { access: self.files.clone(), secrets: &mut self.secrets }
+    }
+
+    /// The part of `wasi:http`, with the table that WASI's handles lie in.
+    pub(super) fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.http.view(self.wasi.table())
+    }
+
+    /// The lookups of `wasi:sockets`.
+    pub(super) fn lookups(&mut self) -> LookupView<'_> {
+        LookupView { sockets: self.sockets.as_ref(), table: self.wasi.table() }
+    }
+
+    /// What the call asked of the network without a grant, and the line to add.
+    pub(super) fn network_denied(&self) -> Option<String> {
+        self.http.denied().or_else(|| self.sockets.as_ref().and_then(|sockets| sockets.denied()))
+    }
+
+    /// Has what the host wrote into headers struck out of the source's texts: a server may have sent it back.
+    pub(super) fn censor_headers(&mut self) {
+        for token in self.http.written() {
+            self.secrets.strike(&token);
+        }
     }
 
     /// The bytes of linear memory that the call may have.

@@ -1,8 +1,11 @@
-//! What language runtimes import whatever their code does, over an empty context: no files, no arguments, no network, and no
-//! variables but granted ones.
+//! What language runtimes import whatever their code does, over an empty context: no files, no arguments, and neither variables
+//! nor destinations but granted ones.
 //! Clocks work, randomness is bounded, and what is written to stdout or stderr becomes the source's log.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    future::ready,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use wasmtime::component::ResourceTable;
@@ -13,7 +16,11 @@ use wasmtime_wasi::{
 };
 use zeroize::Zeroizing;
 
-use super::limits::{HANDLES, LOG_BYTES, RANDOM_BYTES};
+use super::{
+    imports::sockets::may,
+    limits::{HANDLES, LOG_BYTES, RANDOM_BYTES},
+};
+use crate::network::Sockets;
 
 /// WASI for one call. Its handles live in a table of their own, apart from the secrets.
 pub(super) struct Wasi {
@@ -24,25 +31,36 @@ pub(super) struct Wasi {
 
 impl Wasi {
     /// A context that is empty but for the variables that were granted.
-    pub(super) fn new(env: &[(String, String)]) -> Self {
+    pub(super) fn new(env: &[(String, String)], sockets: Option<&Arc<Sockets>>) -> Self {
         let log = Log::default();
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
-        let context = WasiCtx::builder()
+        let mut builder = WasiCtx::builder();
+        builder
             .envs(env)
             .stdout(log.clone())
             .stderr(log.clone())
             .max_random_size(RANDOM_BYTES)
-            .allow_tcp(false)
+            .allow_tcp(sockets.is_some())
             .allow_udp(false)
-            .allow_ip_name_lookup(false)
-            .build();
+            // Ours answers in its place, where there is one at all.
+            .allow_ip_name_lookup(false);
+        if let Some(sockets) = sockets {
+            let sockets = Arc::clone(sockets);
+            builder.socket_addr_check(move |address, purpose| Box::pin(ready(may(&sockets, address, purpose))));
+        }
+        let context = builder.build();
         Self { context, table, log }
     }
 
     /// Lends the context to the engine's WASI.
     pub(super) fn view(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.context, table: &mut self.table }
+    }
+
+    /// Where the handles lie.
+    pub(super) fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
     }
 
     /// What the source wrote.

@@ -8,8 +8,10 @@ pub(super) mod settings;
 
 pub(super) mod command;
 pub(super) mod files;
+pub(super) mod http;
 pub(super) mod login;
 pub(super) mod records;
+pub(super) mod sockets;
 
 #[cfg(test)]
 pub(super) mod fixtures;

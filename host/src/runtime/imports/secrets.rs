@@ -83,6 +83,11 @@ impl Secrets {
         &self.censor
     }
 
+    /// Has a secret struck out that no handle stands for.
+    pub(in crate::runtime) fn strike(&mut self, token: &Arc<ApiToken>) {
+        self.censor.add(token);
+    }
+
     /// Whether `reveal` was called without its grant.
     pub(in crate::runtime) fn reveal_denied(&self) -> bool {
         self.reveal_denied

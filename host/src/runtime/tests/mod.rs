@@ -72,6 +72,8 @@ fn call() -> Call {
         records: None,
         command: None,
         files: None,
+        http: None,
+        sockets: None,
         env: Arc::default(),
         reveal: false,
         timeout: Duration::from_secs(5),

@@ -1,0 +1,130 @@
+//! `wasi:http`: the interface is the engine's, what is sent and to whom is decided in [`crate::http`].
+
+use std::sync::Arc;
+
+use http_body_util::BodyExt as _;
+use wasmtime::component::{HasData, ResourceTable};
+use wasmtime_wasi_http::{
+    DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
+};
+
+use crate::{
+    http::{Client, Failure, Patience, REQUEST_HEAD_BYTES, is_the_hosts},
+    network::DialError,
+    token::ApiToken,
+};
+
+/// What one call may send.
+pub(in crate::runtime) struct Http {
+    context: WasiHttpCtx,
+    sender: Sender,
+}
+
+impl Http {
+    /// Sends through `client`; none only if the host linked `wasi:http` and then lends none.
+    pub(in crate::runtime) fn new(client: Option<Arc<Client>>) -> Self {
+        let mut context = WasiHttpCtx::new();
+        context.set_field_size_limit(FIELDS_BYTES);
+        Self { context, sender: Sender { client } }
+    }
+
+    /// Lends it to the engine's interface, with the table that its handles lie in.
+    pub(in crate::runtime) fn view<'a>(&'a mut self, table: &'a mut ResourceTable) -> WasiHttpCtxView<'a> {
+        WasiHttpCtxView { hooks: &mut self.sender, table, ctx: &mut self.context }
+    }
+
+    /// What was asked for without a grant, and the line to add.
+    pub(in crate::runtime) fn denied(&self) -> Option<String> {
+        self.sender.client.as_ref().and_then(|client| client.denied())
+    }
+
+    /// What the host wrote into headers, and a server may have sent back.
+    pub(in crate::runtime) fn written(&self) -> Vec<Arc<ApiToken>> {
+        self.sender.client.as_ref().map(|client| client.written()).unwrap_or_default()
+    }
+}
+
+/// Lets the linker borrow an [`Http`], and nothing else but the table of handles, out of a call.
+pub(in crate::runtime) struct HasHttp;
+
+impl HasData for HasHttp {
+    type Data<'a> = WasiHttpCtxView<'a>;
+}
+
+/// Stands in the place of the engine's own sender, which would connect to whatever a name leads to.
+struct Sender {
+    client: Option<Arc<Client>>,
+}
+
+type Sent<T> = Box<dyn Future<Output = Result<T, Error>> + Send>;
+
+impl WasiHttpHooks for Sender {
+    fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
+        Arc::new(|name| is_the_hosts(name) || DEFAULT_FORBIDDEN_HEADERS.contains(name))
+    }
+
+    /// The engine runs it in a task of its own, off the source's stack, and ends it with the call.
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _processed: Sent<()>,
+    ) -> Sent<(http::Response<WasiBody>, Sent<()>)> {
+        let client = self.client.clone();
+        let options = options.unwrap_or_default();
+        let patience = Patience::new(options.connect_timeout, options.first_byte_timeout, options.between_bytes_timeout);
+        Box::new(async move {
+            let client = client.ok_or(Error::HttpRequestDenied)?;
+            // What broke it off, the source knows: it writes it.
+            let request = request.map(|body| body.map_err(|_| Failure::RequestBroken).boxed_unsync());
+            let answer = client.send(request, patience).await.map_err(told)?;
+            let response = answer.response.map(|body| body.map_err(told).boxed_unsync());
+            let connection = answer.connection;
+            let connection: Sent<()> = Box::new(async move {
+                // How it ended shows in the body.
+                drop(connection.await);
+                Ok(())
+            });
+            Ok((response, connection))
+        })
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK_BYTES
+    }
+}
+
+/// What the source is told. The log of the host has more words for it.
+fn told(failure: Failure) -> Error {
+    tracing::debug!("a request of a source failed: {failure}");
+    match failure {
+        Failure::Denied => Error::HttpRequestDenied,
+        Failure::Invalid(_) => Error::HttpRequestUriInvalid,
+        Failure::Method => Error::HttpRequestMethodInvalid,
+        Failure::RequestHead => Error::HttpRequestHeaderSectionSize(u32::try_from(REQUEST_HEAD_BYTES).ok()),
+        Failure::RequestBody => Error::HttpRequestBodySize(Some(crate::http::REQUEST_BYTES as u64)),
+        Failure::RequestBroken | Failure::Protocol => Error::HttpProtocolError,
+        Failure::Header(_) | Failure::Roots(_) => Error::ConfigurationError,
+        Failure::TooMany => Error::ConnectionLimitReached,
+        Failure::Dial(DialError::Unresolved(_)) => Error::DnsError { rcode: None, info_code: None },
+        Failure::Dial(DialError::LookupTimedOut) => Error::DnsTimeout,
+        Failure::Dial(DialError::Prohibited(_)) => Error::DestinationIpProhibited,
+        Failure::Dial(DialError::Refused) => Error::ConnectionRefused,
+        Failure::Dial(DialError::TimedOut) => Error::ConnectionTimeout,
+        Failure::Dial(_) => Error::DestinationUnavailable,
+        Failure::Certificate(_) => Error::TlsCertificateError,
+        Failure::Tls(_) => Error::TlsProtocolError,
+        Failure::FirstByte => Error::HttpResponseTimeout,
+        Failure::BetweenBytes => Error::ConnectionReadTimeout,
+        Failure::ResponseHead => Error::HttpResponseHeaderSectionSize(None),
+        Failure::ResponseBody => Error::HttpResponseBodySize(Some(crate::http::RESPONSE_BYTES as u64)),
+        Failure::Incomplete => Error::HttpResponseIncomplete,
+        Failure::Upgrade => Error::HttpUpgradeFailed,
+    }
+}
+
+/// What a source may collect in one list of headers, in bytes, as the engine counts it.
+const FIELDS_BYTES: usize = 32 << 10;
+
+/// What a source may write of a body at once, in bytes: less than one call into the host may bring along.
+const CHUNK_BYTES: usize = 64 << 10;
