@@ -27,6 +27,30 @@ mod imports {
     });
 }
 
+#[cfg(target_family = "wasm")]
+mod wasi {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        inline: "
+            package flytoken:sdk;
+            world http {
+                import wasi:http/outgoing-handler@0.2.12;
+            }
+        ",
+        world: "flytoken:sdk/http",
+        generate_all,
+    });
+}
+
+/// What is needed of `wasi:http` and of what it is made of.
+#[cfg(target_family = "wasm")]
+pub mod http {
+    pub use super::wasi::wasi::{
+        http::{outgoing_handler, types},
+        io::streams,
+    };
+}
+
 pub use imports::flytoken::source::{command, files, records, secrets, types};
 #[cfg(target_family = "wasm")]
 pub use imports::flytoken::source::{login, settings};

@@ -31,8 +31,8 @@
 //! # What a source may do
 //!
 //! A component asks for exactly the interfaces whose functions it calls: [`Settings`] and [`Secret`] need no grant, [`Login`],
-//! [`Records`], [`Commands`] and [`Files`] need the grant of that name in the operator's configuration. A component that asks for what was not
-//! granted is not loaded.
+//! [`Records`], [`Commands`], [`Files`] and [`Http`] need the grant of that name in the operator's configuration. A component that asks for
+//! what was not granted is not loaded. With the grant `sockets`, `std::net::TcpStream` connects to granted destinations.
 //!
 //! Each call runs in a fresh instance: nothing that is kept in a `static` survives it.
 //!
@@ -48,6 +48,7 @@ mod files;
 #[cfg_attr(target_family = "wasm", path = "host/component.rs")]
 #[cfg_attr(not(target_family = "wasm"), path = "host/outside.rs")]
 mod host;
+mod http;
 mod lease;
 mod login;
 mod records;
@@ -61,6 +62,7 @@ pub use command::{CommandFailure, Commands, Output};
 #[doc(hidden)]
 pub use export::private as __private;
 pub use files::{FileFailure, Files};
+pub use http::{Http, HttpError, HttpRequest, HttpResponse};
 pub use lease::Lease;
 pub use login::Login;
 pub use records::{RecordFailure, Records};
@@ -115,6 +117,6 @@ pub enum Revocation {
     AlreadyRevoked,
 }
 
-/// The host that runs this component, as [`Settings`], [`Login`], [`Records`], [`Commands`] and [`Files`].
+/// The host that runs this component, as [`Settings`], [`Login`], [`Records`], [`Commands`], [`Files`] and [`Http`].
 #[derive(Debug, Clone, Copy)]
 pub struct Host;

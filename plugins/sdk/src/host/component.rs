@@ -2,7 +2,10 @@
 
 pub(crate) use crate::bindings::secrets::Secret as Handle;
 use crate::bindings::{command, files, login, records, settings, types};
-use crate::{CommandFailure, Commands, FileFailure, Files, Host, Lease, Login, Output, RecordFailure, Records, Secret, Settings};
+use crate::{
+    CommandFailure, Commands, FileFailure, Files, Host, Http, HttpError, HttpRequest, HttpResponse, Lease, Login, Output, RecordFailure,
+    Records, Secret, Settings, http,
+};
 
 impl Settings for Host {
     fn setting(&self, key: &str) -> Option<String> {
@@ -49,6 +52,12 @@ impl Files for Host {
 
     fn file_bytes(&self, name: &str) -> Result<Vec<u8>, FileFailure> {
         files::read(name)
+    }
+}
+
+impl Http for Host {
+    fn send(&self, request: &HttpRequest) -> Result<HttpResponse, HttpError> {
+        http::component::send(request)
     }
 }
 

@@ -1,6 +1,9 @@
 //! The host outside a component: there is none, and it says so.
 
-use crate::{CommandFailure, Commands, Denied, FileFailure, Files, Host, Lease, Login, Output, RecordFailure, Records, Secret, Settings};
+use crate::{
+    CommandFailure, Commands, Denied, FileFailure, Files, Host, Http, HttpError, HttpRequest, HttpResponse, Lease, Login, Output,
+    RecordFailure, Records, Secret, Settings,
+};
 
 /// The text of a secret, since no host holds it.
 #[derive(PartialEq, Eq)]
@@ -60,6 +63,12 @@ impl Files for Host {
 
     fn file_bytes(&self, _name: &str) -> Result<Vec<u8>, FileFailure> {
         Err(FileFailure::Failed(NO_HOST.to_owned()))
+    }
+}
+
+impl Http for Host {
+    fn send(&self, _request: &HttpRequest) -> Result<HttpResponse, HttpError> {
+        Err(HttpError::Failed(NO_HOST.to_owned()))
     }
 }
 
