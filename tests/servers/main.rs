@@ -1,1 +1,18 @@
-fn main() {}
+//! Sources against a real server: nginx over TLS on loopback, with certificates made by openssl.
+//!
+//! Apart from the other behaviours since it needs both programs; `.ci/run` installs them and runs it:
+//! `cargo test -p flytoken --test servers`.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a behaviour that cannot be set up has failed; clippy allows it in test functions, but not in what they share"
+)]
+
+#[path = "../harness/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "most of what behaviours share is for others")]
+mod harness;
+
+mod http;
+mod nginx;
+mod sockets;
+mod source;
