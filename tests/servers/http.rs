@@ -90,7 +90,9 @@ fn only_the_origin_that_was_granted_is_spoken_to_and_the_message_names_the_line(
         (format!("https://[::ffff:127.0.0.1]:{main}/known"), format!("https://[::ffff:127.0.0.1]:{main}")),
         ("https://127.0.0.1/known".to_owned(), "https://127.0.0.1".to_owned()),
     ] {
-        let line = format!("sent a request to `{origin}`, which is not granted; to allow it, add to the source's `grants.http`: `- {{ origin: \"{origin}\" }}`");
+        let line = format!(
+            "sent a request to `{origin}`, which is not granted; to allow it, add to the source's `grants.http`: `- {{ origin: \"{origin}\" }}`"
+        );
         stage.calling.call(&format!("url: \"{url}\""), &stage.granted(), "").is_denied(&line);
     }
     for url in [

@@ -19,7 +19,7 @@ use tokio::{
 use zeroize::Zeroizing;
 
 use super::{
-    body::{Bounded, RESPONSE_BYTES},
+    body::{Bounded, REQUEST_BYTES, RESPONSE_BYTES},
     failure::Failure,
     grant::{HeaderValueFrom, HttpGrant},
     header::{are_alike, is_the_hosts},
@@ -153,6 +153,11 @@ impl Client {
         let size: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
         if size > REQUEST_HEAD_BYTES {
             return Err(Failure::RequestHead);
+        }
+        // What is announced need not be begun.
+        let announced = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > REQUEST_BYTES) {
+            return Err(Failure::RequestBody);
         }
         for own in grant.headers.keys() {
             if let Ok(own) = own.parse()

@@ -4,10 +4,6 @@ use wasmtime::{
     Engine,
     component::{Linker, types::Component as ComponentType},
 };
-use wasmtime_wasi_http::p2::bindings::{
-    LinkOptions,
-    http::{self, outgoing_handler},
-};
 
 use super::{
     bindings::flytoken::source::{command, files, login, records, secrets, settings, types},
@@ -15,7 +11,7 @@ use super::{
     imports::{
         command::HasCommands,
         files::HasFiles,
-        http::HasHttp,
+        http,
         login::HasLogin,
         records::HasRecords,
         secrets::HasSecrets,
@@ -54,9 +50,7 @@ pub(super) fn granted(ungranted: &Linker<State>, grants: &Grants) -> wasmtime::R
         files::add_to_linker::<_, HasFiles>(&mut linker, State::files)?;
     }
     if Grant::Http.is_given(grants) {
-        outgoing_handler::add_to_linker::<_, HasHttp>(&mut linker, State::http)?;
-        let options = LinkOptions::default();
-        http::types::add_to_linker::<_, HasHttp>(&mut linker, &(&options).into(), State::http)?;
+        http::add_to_linker(&mut linker)?;
     }
     if !grants.sockets.is_empty() {
         sockets::add_lookup_to_linker(&mut linker)?;

@@ -3,14 +3,22 @@
 use std::sync::Arc;
 
 use http_body_util::BodyExt as _;
-use wasmtime::component::{HasData, ResourceTable};
+use wasmtime::{
+    StoreContextMut,
+    component::{HasData, Linker, Resource, ResourceTable},
+};
 use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
+    p2::bindings::{
+        LinkOptions,
+        http::{outgoing_handler, types},
+    },
 };
 
 use crate::{
     http::{Client, Failure, Patience, REQUEST_HEAD_BYTES, is_the_hosts},
     network::DialError,
+    runtime::state::State,
     token::ApiToken,
 };
 
@@ -45,7 +53,7 @@ impl Http {
 }
 
 /// Lets the linker borrow an [`Http`], and nothing else but the table of handles, out of a call.
-pub(in crate::runtime) struct HasHttp;
+struct HasHttp;
 
 impl HasData for HasHttp {
     type Data<'a> = WasiHttpCtxView<'a>;
@@ -94,6 +102,35 @@ impl WasiHttpHooks for Sender {
     }
 }
 
+/// Adds the interface to the linker.
+pub(in crate::runtime) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    let options = LinkOptions::default();
+    outgoing_handler::add_to_linker::<_, HasHttp>(linker, State::http)?;
+    types::add_to_linker::<_, HasHttp>(linker, &(&options).into(), State::http)?;
+    // The engine's own looks for another type than the one that its bodies fail with, so that a source would not be told why one ended.
+    linker.allow_shadowing(true);
+    linker.instance(TYPES)?.func_wrap(
+        "http-error-code",
+        |mut call: StoreContextMut<'_, State>, (error,): (Resource<types::IoError>,)| {
+            Ok((call.data_mut().http().table.get(&error)?.downcast_ref().and_then(error_code),))
+        },
+    )?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// What a body may fail with, among those that [`told`] names.
+fn error_code(error: &Error) -> Option<types::ErrorCode> {
+    Some(match error {
+        Error::HttpRequestBodySize(bytes) => types::ErrorCode::HttpRequestBodySize(*bytes),
+        Error::HttpResponseBodySize(bytes) => types::ErrorCode::HttpResponseBodySize(*bytes),
+        Error::ConnectionReadTimeout => types::ErrorCode::ConnectionReadTimeout,
+        Error::HttpResponseIncomplete => types::ErrorCode::HttpResponseIncomplete,
+        Error::HttpProtocolError => types::ErrorCode::HttpProtocolError,
+        _ => return None,
+    })
+}
+
 /// What the source is told. The log of the host has more words for it.
 fn told(failure: Failure) -> Error {
     tracing::debug!("a request of a source failed: {failure}");
@@ -122,6 +159,9 @@ fn told(failure: Failure) -> Error {
         Failure::Upgrade => Error::HttpUpgradeFailed,
     }
 }
+
+/// The interface, in the version that the engine offers: another one would stand beside it, not in its place.
+const TYPES: &str = "wasi:http/types@0.2.12";
 
 /// What a source may collect in one list of headers, in bytes, as the engine counts it.
 const FIELDS_BYTES: usize = 32 << 10;

@@ -48,9 +48,9 @@ fn options(patience: Duration) -> RequestOptions {
     let nanoseconds = Some(u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX));
     let options = RequestOptions::new();
     // A host that does not take one of them keeps to its own.
-    drop(options.set_connect_timeout(nanoseconds));
-    drop(options.set_first_byte_timeout(nanoseconds));
-    drop(options.set_between_bytes_timeout(nanoseconds));
+    let _ = options.set_connect_timeout(nanoseconds);
+    let _ = options.set_first_byte_timeout(nanoseconds);
+    let _ = options.set_between_bytes_timeout(nanoseconds);
     options
 }
 
