@@ -244,6 +244,7 @@ const DIGEST_DOMAIN: &[u8] = b"flytoken source configuration 1\0";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{http::Origin, network::Host};
 
     fn source() -> SourceConfig {
         SourceConfig {
@@ -263,11 +264,19 @@ mod tests {
         }
     }
 
+    fn origin(origin: &str, private: bool) -> HttpGrant {
+        HttpGrant { origin: Origin::parse(origin).expect("an origin"), private, ca: None, headers: BTreeMap::new() }
+    }
+
+    fn socket(host: &str) -> SocketGrant {
+        SocketGrant { host: Host::parse(host).expect("a host"), port: 1, private: false }
+    }
+
     #[test]
     fn the_digest_changes_with_whatever_a_kept_lease_depends_on() {
         type Change = fn(&mut SourceConfig);
         let base = source().digest();
-        let changes: [(&str, bool, Change); 10] = [
+        let changes: [(&str, bool, Change); 12] = [
             ("settings", true, |source| drop(source.settings.insert("expiry".into(), "1h".into()))),
             ("grants", true, |source| source.grants.login = false),
             ("reveal", true, |source| source.grants.reveal = true),
@@ -276,6 +285,8 @@ mod tests {
             ("sha256", true, |source| source.sha256 = Some([0; 32])),
             ("dev", false, |source| source.dev = true),
             ("imports", false, |source| source.imports = Some(BTreeSet::new())),
+            ("http", true, |source| source.grants.http.push(origin("https://a", false))),
+            ("sockets", true, |source| source.grants.sockets.push(socket("a"))),
             ("timeout", false, |source| source.timeout = Duration::from_secs(6)),
             ("memory", false, |source| source.grants.memory = Some(1 << 30)),
         ];
@@ -299,7 +310,14 @@ mod tests {
     fn grants_are_within_others_that_grant_no_less() {
         let command = |arg: &str| serde_json::from_value(serde_json::json!({ "program": "fly", "args": [arg] })).expect("a grant");
         let nothing = Grants::default;
-        let all = || Grants { login: true, records: Some(Records::Cache), commands: vec![command("a"), command("b")], ..nothing() };
+        let all = || Grants {
+            login: true,
+            records: Some(Records::Cache),
+            commands: vec![command("a"), command("b")],
+            http: vec![origin("https://a", false)],
+            sockets: vec![socket("a")],
+            ..nothing()
+        };
         for (what, grants, others, within) in [
             ("nothing in nothing", nothing(), nothing(), true),
             ("nothing in all", nothing(), all(), true),
@@ -310,6 +328,9 @@ mod tests {
             ("leaking", Grants { may_leak: true, ..nothing() }, all(), false),
             ("records", all(), Grants { records: None, ..all() }, false),
             ("other records", all(), Grants { records: Some(Records::Kept), ..all() }, false),
+            ("an origin", Grants { http: vec![origin("https://b", false)], ..nothing() }, all(), false),
+            ("an origin on other terms", Grants { http: vec![origin("https://a", true)], ..nothing() }, all(), false),
+            ("a destination", Grants { sockets: vec![socket("b")], ..nothing() }, all(), false),
             ("a command", all(), Grants { commands: vec![command("b"), command("c")], ..all() }, false),
         ] {
             assert_eq!(grants.are_within(&others), within, "{what}");

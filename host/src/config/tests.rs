@@ -1,5 +1,7 @@
 //! Whole files: what they give, and every way in which they do not hold.
 
+mod network;
+
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
 use super::*;
@@ -148,7 +150,7 @@ fn one_file_that_does_not_hold_says_where_what_and_what_was_meant() {
         ("sources:\n  cli:\n    timout: 5s\n", "3:5: sources.cli: unknown key `timout`; did you mean `timeout`?"),
         (
             "sources: { cli: { grants: { network: true } } }\n",
-            "1:29: sources.cli.grants: unknown key `network`; known are `reveal`, `login`, `records`, `commands`, `files`, `env`, `memory` and `may-leak`",
+            "1:29: sources.cli.grants: unknown key `network`; known are `reveal`, `login`, `records`, `commands`, `files`, `http`, `sockets`, `env`, `memory` and `may-leak`",
         ),
         ("bugdet: { per-app: 10 }\n", "1:1: unknown key `bugdet`; did you mean `budget`?"),
         ("policy: {}\n", "1:1: unknown key `policy`; known are `version`, `chain`, `ttl`, `key`, `budget`, `audit`, `sources` and `apps`"),
@@ -165,8 +167,8 @@ fn one_file_that_does_not_hold_says_where_what_and_what_was_meant() {
         ),
         ("apps:\n  - match: a\n    deliver: { max-lifetime: 1s }\n", "3:30: apps[0].deliver.max-lifetime: must be from 10s to 365d"),
         (
-            "sources:\n  x: { component: builtin:cli, grants: { http: [] } }\n",
-            "2:42: sources.x.grants: unknown key `http`; known are `reveal`, `login`, `records`, `commands`, `files`, `env`, `memory` and `may-leak`",
+            "sources:\n  x: { component: builtin:cli, grants: { htpt: [] } }\n",
+            "2:42: sources.x.grants: unknown key `htpt`; did you mean `http`?",
         ),
         ("chain: [{ use: cli, on-fail: stop }]\n", "1:21: chain[0]: unknown key `on-fail`; did you mean `on-failure`?"),
         ("chain:\n  - use: cli\n    on-failure: halt\n", "3:17: chain[0].on-failure: unknown word `halt`; known are `continue` and `stop`"),

@@ -243,6 +243,11 @@ where
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Failure::Upgrade);
     }
+    // The connection's own bound is a little generous: it is looked at between two reads.
+    let size: usize = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if size > RESPONSE_HEAD_BYTES {
+        return Err(Failure::ResponseHead);
+    }
     if !head && response.body().size_hint().lower() > RESPONSE_BYTES as u64 {
         return Err(Failure::ResponseBody);
     }
