@@ -142,6 +142,8 @@ impl Grants {
     /// Takes every way out.
     pub fn close_ways_out(&mut self) {
         self.commands.clear();
+        self.http.clear();
+        self.sockets.clear();
     }
 
     /// Whether nothing is granted here that `others` do not grant as well. Memory is a limit and no ability.

@@ -183,8 +183,8 @@ impl Check<'_> {
 }
 
 fn grants(text: GrantsText) -> GrantCeiling {
-    let GrantsText { reveal, login, records, commands, files, env, may_leak } = text;
-    GrantCeiling { reveal, login, records, commands, files, env, may_leak }
+    let GrantsText { reveal, login, records, commands, files, http, sockets, env, may_leak } = text;
+    GrantCeiling { reveal, login, records, commands, files, http, sockets, env, may_leak }
 }
 
 /// Rules are tried one after another, for each request.

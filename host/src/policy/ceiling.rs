@@ -26,6 +26,8 @@ pub(super) struct GrantCeiling {
     pub(super) records: Option<Records>,
     pub(super) commands: Vec<Glob>,
     pub(super) files: Vec<Glob>,
+    pub(super) http: Vec<Glob>,
+    pub(super) sockets: Vec<Glob>,
     pub(super) env: Vec<Glob>,
     pub(super) may_leak: bool,
 }
@@ -148,6 +150,14 @@ impl GrantCeiling {
             keep("commands", &command.program, may)
         });
         grants.files.retain(|name, file| keep("files", name, any_path(&self.files, &file.path)));
+        grants.http.retain(|grant| {
+            let origin = grant.origin.to_string();
+            keep("http", &origin, any(&self.http, &origin))
+        });
+        grants.sockets.retain(|grant| {
+            let destination = grant.to_string();
+            keep("sockets", &destination, any(&self.sockets, &destination))
+        });
         grants.env.retain(|name| keep("env", name, any(&self.env, name)));
         if let (Some(read), Some(out), false) = (grants.way_to_read(), grants.way_out(), grants.may_leak) {
             // What the user allowed by `may-leak` is not allowed here.

@@ -81,6 +81,8 @@ sources:
       records: cache
       commands: [{{ program: fly }}]
       files: {{ a: /run/secrets/a }}
+      http: [{{ origin: 'https://vault.acme.internal', private: true }}]
+      sockets: ['db.acme.internal:5432']
       env: [CORP_TOKEN]
       may-leak: true
       memory: 512MiB
@@ -131,6 +133,8 @@ const KEYS: &[(&str, &str)] = &[
     ("sources.grants.records", "sources:\n  - name: '*'\n    grants:\n      reveal: true\n      records: cache # this"),
     ("sources.grants.commands", "sources:\n  - name: '*'\n    grants:\n      login: true\n      commands: [fly] # this"),
     ("sources.grants.files", "sources:\n  - name: '*'\n    grants:\n      login: true\n      files: [/run/secrets/*] # this"),
+    ("sources.grants.http", "sources:\n  - name: '*'\n    grants:\n      login: true\n      http: ['https://*.acme.internal'] # this"),
+    ("sources.grants.sockets", "sources:\n  - name: '*'\n    grants:\n      login: true\n      sockets: ['*:5432'] # this"),
     ("sources.grants.env", "sources:\n  - name: '*'\n    grants:\n      login: true\n      env: [CORP_*] # this"),
     (
         "sources.grants.may-leak",
@@ -317,6 +321,8 @@ sources:
         "`may-leak`",
         "`records`",
         "`files`: a",
+        "`http`: https://vault.acme.internal",
+        "`sockets`: db.acme.internal:5432",
         "`env`: CORP_TOKEN",
         "`commands`, since it can read secrets by `reveal`",
         "memory beyond 64MiB",

@@ -98,6 +98,8 @@ pub(super) struct GrantsText {
     pub(super) records: Option<Records>,
     pub(super) commands: Vec<Glob>,
     pub(super) files: Vec<Glob>,
+    pub(super) http: Vec<Glob>,
+    pub(super) sockets: Vec<Glob>,
     pub(super) env: Vec<Glob>,
     pub(super) may_leak: bool,
 }
