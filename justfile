@@ -13,6 +13,10 @@ check:
 test *ARGS:
     cargo test --locked {{ARGS}}
 
+# Sources against a real server; needs nginx and openssl.
+servers *ARGS:
+    cargo test --locked -p flytoken --test servers {{ARGS}}
+
 # So many kills of an agent at random moments under load: every later one has what was acknowledged. `just test` does as many as fit into 20 s.
 kills N="300":
     FLYTOKEN_TEST_KILLS={{N}} cargo test --locked -p flytoken --test behaviours -- --nocapture durability::after_a_kill_at_any_moment_an_agent

@@ -27,7 +27,12 @@ fn what_is_no_source_does_not_load_and_is_told_what_it_is() {
         (importing("flytoken:source/login@0.1.0"), Role::Live, "needs the grant `login`; add `login: true` under `sources.corp.grants`"),
         (importing("flytoken:source/records@0.1.0"), Role::Live, "needs the grant `records`"),
         (importing("flytoken:source/command@0.1.0"), Role::Live, "needs the grant `commands`"),
-        (importing("wasi:http/types@0.2.0"), Role::Live, "imports `wasi:http/types@0.2.0`, which this host does not offer"),
+        (importing("wasi:http/types@0.2.0"), Role::Live, "needs the grant `http`"),
+        (
+            importing("wasi:http/incoming-handler@0.2.0"),
+            Role::Live,
+            "imports `wasi:http/incoming-handler@0.2.0`, which this host does not offer",
+        ),
         (importing("wasi:cli/keychain@0.2.0"), Role::Live, "does not export"),
     ] {
         let error = refused(&bytes, role);
