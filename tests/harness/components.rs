@@ -3,7 +3,7 @@
 use flytoken::{builtin, hex};
 use sha2::{Digest, Sha256};
 
-pub(crate) use super::fixture::{caller, fixture};
+pub(crate) use super::fixture::fixture;
 
 /// A source that answers with its setting `token`, for as long as the token itself says. It needs no grant.
 pub(crate) fn vault() -> &'static [u8] {

@@ -17,13 +17,8 @@ pub(crate) fn fixture() -> &'static [u8] {
     FIXTURE.get_or_init(|| fs::read(built("fixture")).unwrap())
 }
 
-/// The component that sends requests and connects. It needs the grant `http`. Built as the other.
-pub(crate) fn caller() -> &'static [u8] {
-    static CALLER: OnceLock<Vec<u8>> = OnceLock::new();
-    CALLER.get_or_init(|| fs::read(built("caller")).unwrap())
-}
-
-fn built(name: &str) -> PathBuf {
+/// The file of the component of this name: `fixture`, or `caller`, which needs the grant `http`. Built as the other.
+pub(crate) fn built(name: &str) -> PathBuf {
     #[expect(clippy::disallowed_methods, reason = "the harness is handed nothing but its environment")]
     let prebuilt = std::env::var_os("FLYTOKEN_COMPONENTS_DIR").filter(|folder| !folder.is_empty());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();

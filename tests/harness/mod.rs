@@ -4,7 +4,7 @@ mod agent;
 pub(crate) mod canary;
 pub(crate) mod components;
 mod corp;
-mod fixture;
+pub(crate) mod fixture;
 mod fly;
 mod flyctl;
 mod followed;

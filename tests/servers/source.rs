@@ -1,8 +1,10 @@
 //! The source that calls, and what became of a call.
 
+use std::{fs, sync::OnceLock};
+
 use serde_json::Value;
 
-use crate::harness::{Home, components::caller};
+use crate::harness::{Home, fixture::built};
 
 /// A home whose only source is the one that calls.
 pub(crate) struct Calling {
@@ -55,4 +57,11 @@ impl Called {
         assert_eq!(self.outcome, "misconfigured", "{self:?}");
         assert!(self.text.contains(text), "no `{text}` in {self:?}");
     }
+}
+
+/// The source that calls. It needs the grant `http`.
+fn caller() -> &'static [u8] {
+    // Built once: two cargos at a time would wait for each other.
+    static CALLER: OnceLock<Vec<u8>> = OnceLock::new();
+    CALLER.get_or_init(|| fs::read(built("caller")).unwrap())
 }

@@ -75,10 +75,11 @@ impl From<hyper::Error> for Failure {
     fn from(error: hyper::Error) -> Self {
         // What broke the request's body off was an error of ours.
         let cause = std::error::Error::source(&error);
+        let of_connection = cause.and_then(|cause| cause.downcast_ref::<std::io::Error>());
         match cause.and_then(|cause| cause.downcast_ref::<Self>()) {
             Some(own) => own.clone(),
             // The connection ended, or was ended.
-            None if cause.is_some_and(|cause| cause.is::<std::io::Error>()) => Self::Incomplete,
+            None if of_connection.is_some() => Self::Incomplete,
             None if error.is_parse_too_large() => Self::ResponseHead,
             None if error.is_incomplete_message() || error.is_closed() || error.is_canceled() => Self::Incomplete,
             None => Self::Protocol,

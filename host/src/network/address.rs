@@ -163,6 +163,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases, one a line")]
     fn every_kind_of_address_is_reached_on_its_terms_alone() {
         for (terms, addresses) in [
             (

@@ -85,8 +85,8 @@ impl WasiHttpHooks for Sender {
             let client = client.ok_or(Error::HttpRequestDenied)?;
             // What broke it off, the source knows: it writes it.
             let request = request.map(|body| body.map_err(|_| Failure::RequestBroken).boxed_unsync());
-            let answer = client.send(request, patience).await.map_err(told)?;
-            let response = answer.response.map(|body| body.map_err(told).boxed_unsync());
+            let answer = client.send(request, patience).await.map_err(|failure| told(&failure))?;
+            let response = answer.response.map(|body| body.map_err(|failure| told(&failure)).boxed_unsync());
             let connection = answer.connection;
             let connection: Sent<()> = Box::new(async move {
                 // How it ended shows in the body.
@@ -132,7 +132,7 @@ fn error_code(error: &Error) -> Option<types::ErrorCode> {
 }
 
 /// What the source is told. The log of the host has more words for it.
-fn told(failure: Failure) -> Error {
+fn told(failure: &Failure) -> Error {
     tracing::debug!("a request of a source failed: {failure}");
     match failure {
         Failure::Denied => Error::HttpRequestDenied,
