@@ -1,6 +1,6 @@
 //! An administrator's policy: what it takes away from users, whom it lets do what, and that nothing goes on without it.
 
-use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, process::Stdio, time::Duration};
 
 use serde_json::Value;
 
@@ -251,4 +251,66 @@ clients:
     try_it(&["web", "--client", "shoe-size=44"]).ends_with(2);
     assert!(home.run(&["policy", "show"]).stderr.contains("there is no policy"));
     assert_eq!(fly.calls().len(), 0);
+}
+
+#[test]
+fn a_token_that_is_obtained_while_a_policy_comes_into_force_is_judged_by_that_one() {
+    let (home, fly) = home();
+    home.govern("version: 1\n");
+    let _agent = home.agent();
+    for (policy, code, told) in [
+        ("version: 1\nkinds: [deploy]\n", 4, "its rule `kinds` says so"),
+        ("version: 1\nkinds: [readonly]\ndeliver: { actions: r, max-lifetime: 10m }\n", 8, "another policy came into force"),
+    ] {
+        home.govern("version: 1\n");
+        eventually("the policy that lets it", || (home.run(&["get", "api"]).code == Some(0)).then_some(()));
+        home.run(&["invalidate", "web"]).ends_with(0);
+        fly.mints("web", &[minted(123, DAY)]);
+        fly.hold("web");
+        let before = fly.calls().len();
+        let child = home.command(&["get", "web"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        fly.called(before + 1);
+        home.govern(policy);
+        let denied = policy.contains("deploy");
+        eventually("the other policy", || {
+            let ran = home.run(&["get", "api", "--json"]);
+            let short = ran.code == Some(0) && {
+                let left = ran.json()["expires_at"].as_u64().unwrap() - ran.json()["obtained_at"].as_u64().unwrap();
+                left < 3600
+            };
+            (if denied { ran.code == Some(4) } else { short }).then_some(())
+        });
+        fly.let_go("web");
+        let ended = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!((ended.status.code(), ended.stdout.as_slice()), (Some(code), &b""[..]), "{stderr}");
+        assert!(stderr.contains(told), "{stderr}");
+    }
+}
+
+#[test]
+fn under_a_policy_no_component_runs_that_nothing_pins() {
+    let (home, _fly) = home();
+    let component = home.path("mine.wasm");
+    home.write(&component, b"(component)");
+    home.configure("version: 1\nchain: [mine, cli]\nsources: { mine: { component: ~/mine.wasm, dev: true } }\n");
+    home.govern("version: 1\n");
+    let ran = home.run(&["status", "--json"]);
+    let sources = ran.json()["sources"].clone();
+    let problem = sources.as_array().unwrap().iter().find(|source| source["name"] == "mine").unwrap()["problem"].clone();
+    let problem = problem.as_str().unwrap();
+    assert!(problem.contains("is not pinned") && problem.contains("`dev: true` is not allowed here"), "{problem}");
+}
+
+#[test]
+fn the_policy_of_the_readme_holds() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let section = readme.split("## An administrator's policy").nth(1).unwrap();
+    let policy = section.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let home = Home::new();
+    home.write("policy.yaml", policy);
+    home.run(&["policy", "check", "policy.yaml"]).ends_with(0);
+    let try_it = |more: &[&str]| home.run(&[&["policy", "test", "--file", "policy.yaml", "--json"][..], more].concat()).json();
+    let by_hand = try_it(&["prod-web", "--kind", "deploy", "--client", "executable=/usr/bin/env,unit=deploy.service"]);
+    assert_eq!((&by_hand["decision"], &by_hand["rule"]), (&"denied".into(), &"nobody deploys prod by hand".into()));
 }

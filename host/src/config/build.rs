@@ -10,7 +10,7 @@ use std::{
 use super::{
     AppRule, Config,
     chain::Chain,
-    layer::{AppLayer, AuditLayer, BudgetLayer, ComponentText, Layer, SourceLayer},
+    layer::{AppLayer, AuditLayer, BudgetLayer, ComponentText, DeliverLayer, Layer, SourceLayer},
     names::SourceName,
     origin::{At, Origins},
     position::KeyPath,
@@ -18,7 +18,7 @@ use super::{
     source::{ComponentRef, Grants, Role, SourceConfig},
     text::{DurationText, SizeText},
 };
-use crate::{audit, delivery::Narrowing, granted_files::FileGrant, http::HttpGrant, mints::Budget};
+use crate::{audit, granted_files::FileGrant, http::HttpGrant, mints::Budget};
 
 /// Fills in what follows from other values, so that it can be shown like the rest.
 pub(super) fn complete(layer: &mut Layer) {
@@ -66,9 +66,8 @@ impl Check<'_> {
     }
 
     fn bounds(&mut self, value: Duration, least: Duration, most: Duration, path: &KeyPath) {
-        if !(least..=most).contains(&value) {
-            let (least, most) = (DurationText(least).to_string(), DurationText(most).to_string());
-            self.report(path, At::Value, Problem::OutOfBounds { least, most });
+        if let Some(problem) = out_of_bounds(value, least, most) {
+            self.report(path, At::Value, problem);
         }
     }
 
@@ -270,8 +269,9 @@ impl Check<'_> {
             if let Some(chain) = &layer.chain {
                 self.chain(chain, &path.key("chain"), sources);
             }
-            if let Some(lifetime) = layer.deliver.as_ref().and_then(|deliver| deliver.max_lifetime) {
-                self.bounds(lifetime.0, MIN_LIFETIME, MAX_LIFETIME, &path.key("deliver").key("max-lifetime"));
+            let lifetime = layer.deliver.as_ref().and_then(|deliver| deliver.narrowing().max_lifetime);
+            if let Some(problem) = lifetime.and_then(lifetime_problem) {
+                self.report(&path.key("deliver").key("max-lifetime"), At::Value, problem);
             }
         }
         let rule = |layer: &AppLayer| AppRule {
@@ -280,13 +280,20 @@ impl Check<'_> {
             organization: layer.organization.as_ref().map(|slug| slug.0.clone()),
             organization_id: layer.organization_id,
             chain: layer.chain.clone(),
-            deliver: layer.deliver.as_ref().map_or(Narrowing::default(), |deliver| Narrowing {
-                actions: deliver.actions.map(|actions| actions.0),
-                max_lifetime: deliver.max_lifetime.map(|lifetime| lifetime.0),
-            }),
+            deliver: layer.deliver.as_ref().map(DeliverLayer::narrowing).unwrap_or_default(),
         };
         layers.iter().map(rule).collect()
     }
+}
+
+fn out_of_bounds(value: Duration, least: Duration, most: Duration) -> Option<Problem> {
+    let (told_least, told_most) = (DurationText(least).to_string(), DurationText(most).to_string());
+    (!(least..=most).contains(&value)).then_some(Problem::OutOfBounds { least: told_least, most: told_most })
+}
+
+/// What is wrong with the life that a `deliver` rule leaves.
+pub(crate) fn lifetime_problem(lifetime: Duration) -> Option<Problem> {
+    out_of_bounds(lifetime, MIN_LIFETIME, MAX_LIFETIME)
 }
 
 /// How requests are put on record; relative files lie in `folder`.

@@ -5,7 +5,7 @@ use std::{
     fmt,
 };
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     chain::Chain,
@@ -14,9 +14,9 @@ use super::{
     network_text::{HttpText, SocketText},
     pattern::Pattern,
     source::{BUILTINS, Records, Role},
-    text::{ActionsText, DigestText, DurationText, ImportName, Setting, SizeText, Slug, parsed},
+    text::{ActionsText, DigestText, DurationText, ImportName, Setting, SizeText, Slug, parsed, version},
 };
-use crate::command::CommandGrant;
+use crate::{command::CommandGrant, delivery::Narrowing};
 
 /// One file as it is written, or all files laid over each other.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -47,11 +47,11 @@ pub(super) struct Layer {
 /// The `budget`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map with per-app, total or both")]
-pub(super) struct BudgetLayer {
+pub(crate) struct BudgetLayer {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) per_app: Option<u64>,
+    pub(crate) per_app: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) total: Option<u64>,
+    pub(crate) total: Option<u64>,
 }
 
 /// The `audit`.
@@ -59,7 +59,7 @@ pub(super) struct BudgetLayer {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map with file, required and rotate-at")]
 pub(crate) struct AuditLayer {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) file: Option<String>,
+    pub(crate) file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) required: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -141,11 +141,18 @@ pub(super) struct AppLayer {
 /// An entry's `deliver`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map with actions, max-lifetime or both")]
-pub(super) struct DeliverLayer {
+pub(crate) struct DeliverLayer {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) actions: Option<ActionsText>,
+    actions: Option<ActionsText>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) max_lifetime: Option<DurationText>,
+    max_lifetime: Option<DurationText>,
+}
+
+impl DeliverLayer {
+    /// How narrow that is.
+    pub(crate) fn narrowing(&self) -> Narrowing {
+        Narrowing { actions: self.actions.map(|actions| actions.0), max_lifetime: self.max_lifetime.map(|lifetime| lifetime.0) }
+    }
 }
 
 /// Where the key lies that records are sealed with.
@@ -177,23 +184,7 @@ pub(super) struct Version(u64);
 
 impl<'de> Deserialize<'de> for Version {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Judges the number where it is read: the error has the number's place then.
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = Version;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the number 1")
-            }
-
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Version, E> {
-                match number {
-                    1 => Ok(Version(1)),
-                    _ => Err(E::custom("this flytoken reads version 1 of the configuration only")),
-                }
-            }
-        }
-        deserializer.deserialize_u64(Visitor)
+        version(deserializer, "configuration").map(Version)
     }
 }
 

@@ -43,12 +43,12 @@ pub use problem::{ConfigError, ConfigErrors, Problem};
 pub use source::{BUILTINS, ComponentRef, Grants, Records, Role, Ruled, SourceConfig};
 pub use text::{DurationText, SizeText, TextError};
 
-pub(crate) use build::audit_settings;
-pub(crate) use layer::AuditLayer;
+pub(crate) use build::{audit_settings, lifetime_problem};
+pub(crate) use layer::{AuditLayer, BudgetLayer, DeliverLayer};
 pub(crate) use load::parse_document;
 pub(crate) use origin::{At, Document};
 pub(crate) use pattern::fits;
-pub(crate) use text::{ActionsText, DigestText, parsed};
+pub(crate) use text::{DigestText, parsed, version};
 
 /// What is in force.
 #[derive(Debug, Clone, PartialEq)]

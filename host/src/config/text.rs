@@ -31,6 +31,24 @@ pub(crate) fn parsed<'de, D: Deserializer<'de>, T, E: fmt::Display>(
     deserializer.deserialize_str(Parse { expecting, read: parse, result: PhantomData })
 }
 
+/// Reads the version of a file's form, of which there is one.
+pub(crate) fn version<'de, D: Deserializer<'de>>(deserializer: D, of: &'static str) -> Result<u64, D::Error> {
+    /// Judges the number where it is read: the error has the number's place then.
+    struct One(&'static str);
+    impl de::Visitor<'_> for One {
+        type Value = u64;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the number 1")
+        }
+
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<u64, E> {
+            if number == 1 { Ok(1) } else { Err(E::custom(format_args!("this flytoken reads version 1 of the {} only", self.0))) }
+        }
+    }
+    deserializer.deserialize_u64(One(of))
+}
+
 /// A duration as people write it: a whole number and one of `ms`, `s`, `m`, `h`, `d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DurationText(pub Duration);

@@ -184,7 +184,12 @@ impl Core {
     /// As [`Core::answer`], and exit 4 for what cannot be put on record, and for a client that is no longer who it was.
     pub async fn serve(&self, client: Arc<Attested>, request: Request) -> Answer {
         let (policy, audit) = (self.inner.policy.load_full(), self.inner.audit.load_full());
-        let (rule, most, would_deny, denied) = match Self::rule(&policy, &client, &request) {
+        let ruling = Self::rule(&policy, &client, &request);
+        let key = match &request {
+            Request::Get { app, kind, .. } => Some(Key { app: app.clone(), kind: *kind }),
+            _ => None,
+        };
+        let (rule, most, would_deny, denied) = match ruling.clone() {
             Ruling::Answer { rule, most, would_deny } => (rule, most, would_deny, None),
             Ruling::Deny { rule, why } => (rule, Narrowing::default(), false, Some(policy::denied(&why))),
         };
@@ -205,6 +210,7 @@ impl Core {
         // That may have taken its time. What is put on record is what is sent then.
         let answer = match (answer, client.confirm()) {
             (Ok(_), Err(unconfirmed)) if policy.enforces() => Err(unconfirmed.into()),
+            (Ok(reply), _) => self.still(&policy, &ruling, &client, key.as_ref()).map(|()| reply),
             (answer, _) => answer,
         };
         let Some(asked) = asked else { return answer };

@@ -10,7 +10,6 @@ use tracing::{info, warn};
 
 use super::{ConfigurationFacts, Inner, audit, lock, policy};
 use crate::{
-    admission::Unpinned,
     changes::{Changes, Places},
     config::{self, ComponentRef, Config, Layers, Loaded, UserFiles},
     policy as administrator,
@@ -69,7 +68,8 @@ async fn apply(inner: &Arc<Inner>, config: Arc<Config>) {
     let before = inner.resolver.live.load_full();
     let sources = {
         let (runtime, config, before) = (Arc::clone(&inner.runtime), Arc::clone(&config), Arc::clone(&before));
-        spawn_blocking(move || Sources::load(&runtime, &config, Unpinned::default(), &before.sources)).await
+        let unpinned = inner.policy.load().unpinned();
+        spawn_blocking(move || Sources::load(&runtime, &config, unpinned, &before.sources)).await
     };
     if let Ok(sources) = sources {
         let auditing = {

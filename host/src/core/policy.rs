@@ -7,6 +7,7 @@ use tracing::{info, warn};
 use super::{Core, Inner};
 use crate::{
     attestation::{Attested, Facts, Wanted},
+    cache::Key,
     config::Config,
     delivery::Narrowing,
     policy::{Asked, InForce, Ruling, Verb},
@@ -43,6 +44,23 @@ impl Core {
             return Ruling::answer();
         }
         policy.rule(client.facts(), asked(request))
+    }
+
+    /// Whether the policy in force now, when the answer about `key` is ready, says of it what the one said under which it was begun.
+    pub(super) fn still(&self, before: &Arc<InForce>, ruling: &Ruling, client: &Attested, key: Option<&Key>) -> Result<(), Failure> {
+        let now = self.inner.policy.load_full();
+        let Some(key) = key.filter(|_| !Arc::ptr_eq(before, &now)) else { return Ok(()) };
+        let asked = Asked { verb: Verb::Get, app: Some(&key.app), kind: Some(key.kind) };
+        match now.rule(client.facts(), asked) {
+            Ruling::Deny { why, .. } => Err(denied(&why)),
+            anew if anew == *ruling && client.covers(now.wanted()) => Ok(()),
+            Ruling::Answer { .. } => Err(Failure {
+                code: FailureCode::TryAgain,
+                message: "another policy came into force while the token was obtained".into(),
+                hint: Some("ask once more".into()),
+                steps: Vec::new(),
+            }),
+        }
     }
 
     /// How the policy is.

@@ -19,7 +19,6 @@ use super::{
     follow, policy, store_failed, tidy,
 };
 use crate::{
-    admission::Unpinned,
     cache::Cache,
     causes::with_causes,
     changes::Changes,
@@ -116,12 +115,13 @@ impl Core {
         let started = clock.now();
 
         // Sources and databases take their time on different things: a keyring that hangs holds up no component.
+        let unpinned = policy.unpinned();
         let loading = {
             let (cache, config) = (paths.components_cache(), Arc::clone(&loaded.config));
             let (limits, slow) = (CompileLimits::new(&environment), says_what_takes_long(&environment, mode));
             spawn_blocking(move || {
                 let runtime = Arc::new(Runtime::with_limits(cache.as_deref(), limits, slow).map_err(|error| internal(&error))?);
-                let sources = Sources::load(&runtime, &config, Unpinned::default(), &Sources::default());
+                let sources = Sources::load(&runtime, &config, unpinned, &Sources::default());
                 Ok::<_, Failure>((runtime, sources))
             })
         };

@@ -4,14 +4,16 @@ use std::{collections::BTreeSet, path::Path};
 
 use super::{
     Policy,
-    ceiling::{BudgetCeiling, GrantCeiling, SourceRule},
+    ceiling::{BudgetCeiling, SourceRule},
     client_rule::{ClientMatch, ClientRule},
     machine::Machine,
-    text::{Account, AgentRule, ClientText, DeliverText, GrantsText, PolicyText, SourceText},
+    text::{Account, AgentRule, ClientText, PolicyText, SourceText},
 };
 use crate::{
     audit,
-    config::{At, AuditLayer, ConfigError, ConfigErrors, Document, KeyPath, Origins, Problem, audit_settings},
+    config::{
+        At, AuditLayer, ConfigError, ConfigErrors, DeliverLayer, Document, KeyPath, Origins, Problem, audit_settings, lifetime_problem,
+    },
     delivery::Narrowing,
 };
 
@@ -85,7 +87,7 @@ impl Check<'_> {
                 name: rule.name,
                 component: rule.component,
                 sha256: rule.sha256.map(|digest| digest.0),
-                grants: rule.grants.map(grants),
+                grants: rule.grants,
                 memory: rule.limits.as_ref().and_then(|limits| limits.memory).map(|size| size.0),
                 timeout: rule.limits.as_ref().and_then(|limits| limits.timeout).map(|time| time.0),
             });
@@ -162,15 +164,20 @@ impl Check<'_> {
         None
     }
 
-    fn deliver(&mut self, text: Option<&DeliverText>, path: &KeyPath) -> Narrowing {
-        let lifetime = text.and_then(|text| text.max_lifetime).map(|lifetime| lifetime.0);
-        if lifetime.is_some_and(|lifetime| lifetime.as_secs() == 0) {
-            self.report(&path.key("max-lifetime"), At::Value, "a token lives for a second at least");
+    fn deliver(&mut self, layer: Option<&DeliverLayer>, path: &KeyPath) -> Narrowing {
+        let narrowing = layer.map(DeliverLayer::narrowing).unwrap_or_default();
+        if let Some(problem) = narrowing.max_lifetime.and_then(lifetime_problem) {
+            self.errors.push(self.origins.error(&path.key("max-lifetime"), At::Value, problem));
         }
-        Narrowing { actions: text.and_then(|text| text.actions).map(|actions| actions.0), max_lifetime: lifetime }
+        narrowing
     }
 
     fn audit(&mut self, layer: &AuditLayer, path: &KeyPath, home: Option<&Path>) -> Option<audit::Settings> {
+        // A relative one would lie wherever the policy does.
+        if layer.file.as_deref().is_some_and(|file| !file.is_empty() && !file.starts_with(['/', '~'])) {
+            self.report(&path.key("file"), At::Value, "the file is named by its absolute path, or below `~/`");
+            return None;
+        }
         match audit_settings(layer, Path::new("/"), home) {
             Ok(settings) => Some(settings),
             Err((key, problem)) => {
@@ -180,11 +187,6 @@ impl Check<'_> {
             }
         }
     }
-}
-
-fn grants(text: GrantsText) -> GrantCeiling {
-    let GrantsText { reveal, login, records, commands, files, http, sockets, env, may_leak } = text;
-    GrantCeiling { reveal, login, records, commands, files, http, sockets, env, may_leak }
 }
 
 /// Rules are tried one after another, for each request.

@@ -2,6 +2,8 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use serde::Deserialize;
+
 use super::{Policy, glob::Glob, text::Mode};
 use crate::config::{ComponentRef, Config, DurationText, Grants, Records, Ruled, SizeText, SourceConfig, SourceName};
 
@@ -18,8 +20,9 @@ pub(super) struct SourceRule {
     pub(super) timeout: Option<Duration>,
 }
 
-/// What is granted at most.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What is granted at most, as it is written; what is not named is not granted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default, expecting = "a map of grants, such as login and commands")]
 pub(super) struct GrantCeiling {
     pub(super) reveal: bool,
     pub(super) login: bool,

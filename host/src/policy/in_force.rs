@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use super::{Asked, Machine, Mode, Policy, Verdict};
 use crate::{
+    admission::Unpinned,
     attestation::{Facts, Wanted},
     config::ConfigErrors,
     delivery::Narrowing,
@@ -93,6 +94,15 @@ impl InForce {
     /// Whether what it denies is not answered, rather than reported.
     pub fn enforces(&self) -> bool {
         self.policy().is_none_or(|policy| !policy.reports_only())
+    }
+
+    /// Which components run that nothing pins: none under a policy that is enforced.
+    pub fn unpinned(&self) -> Unpinned {
+        match self {
+            Self::Nothing => Unpinned::IfDev,
+            Self::Policy(policy) if policy.reports_only() => Unpinned::IfDev,
+            Self::Policy(_) | Self::Broken(_) => Unpinned::Never,
+        }
     }
 
     /// What has to be known of a client to judge it.

@@ -230,6 +230,8 @@ fn what_is_wrong_is_told_with_its_place() {
         ),
         ("version: 1\nsources:\n  - grants: {}\n", "policy.yaml:3:5: sources[0]: a rule names the sources that it is for"),
         ("version: 1\naudit: { required: true }\n", "policy.yaml:2:1: audit: the key `file` is missing"),
+        ("version: 1\naudit: { file: a.jsonl }\n", "policy.yaml:2:16: audit.file: the file is named by its absolute path"),
+        ("version: 1\ndeliver: { max-lifetime: 1s }\n", "policy.yaml:2:26: deliver.max-lifetime: must be from 10s to 365d"),
         ("version: 1\nkinds: [root]\n", "policy.yaml:2:9: kinds[0]: unknown word `root`"),
     ] {
         let errors = wrong(text);

@@ -4,11 +4,11 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::glob::Glob;
+use super::{ceiling::GrantCeiling, glob::Glob};
 use crate::{
-    config::{ActionsText, AuditLayer, DigestText, DurationText, Pattern, Records, SizeText, parsed},
+    config::{self, AuditLayer, BudgetLayer, DeliverLayer, DigestText, DurationText, Pattern, SizeText, parsed},
     kind::Kind,
 };
 
@@ -30,8 +30,8 @@ pub(super) struct PolicyText {
     pub(super) agent: AgentRule,
     pub(super) sources: Option<Vec<SourceText>>,
     pub(super) kinds: Option<Vec<Kind>>,
-    pub(super) deliver: Option<DeliverText>,
-    pub(super) budget: Option<BudgetText>,
+    pub(super) deliver: Option<DeliverLayer>,
+    pub(super) budget: Option<BudgetLayer>,
     pub(super) clients: Option<Vec<ClientText>>,
     pub(super) audit: Option<AuditLayer>,
 }
@@ -85,23 +85,8 @@ pub(super) struct SourceText {
     pub(super) component: Option<Glob>,
     pub(super) sha256: Option<DigestText>,
     pub(super) on: Option<Platform>,
-    pub(super) grants: Option<GrantsText>,
+    pub(super) grants: Option<GrantCeiling>,
     pub(super) limits: Option<LimitsText>,
-}
-
-/// What is granted at most; what is not named is not granted.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default, expecting = "a map of grants, such as login and commands")]
-pub(super) struct GrantsText {
-    pub(super) reveal: bool,
-    pub(super) login: bool,
-    pub(super) records: Option<Records>,
-    pub(super) commands: Vec<Glob>,
-    pub(super) files: Vec<Glob>,
-    pub(super) http: Vec<Glob>,
-    pub(super) sockets: Vec<Glob>,
-    pub(super) env: Vec<Glob>,
-    pub(super) may_leak: bool,
 }
 
 /// How much of the machine is given at most.
@@ -110,22 +95,6 @@ pub(super) struct GrantsText {
 pub(super) struct LimitsText {
     pub(super) memory: Option<SizeText>,
     pub(super) timeout: Option<DurationText>,
-}
-
-/// How narrow a token is at least.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map with actions, max-lifetime or both")]
-pub(super) struct DeliverText {
-    pub(super) actions: Option<ActionsText>,
-    pub(super) max_lifetime: Option<DurationText>,
-}
-
-/// How many mints there are in an hour at most.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map with per-app, total or both")]
-pub(super) struct BudgetText {
-    pub(super) per_app: Option<u64>,
-    pub(super) total: Option<u64>,
 }
 
 /// One entry of `clients`: who it is for, what they may ask for, and how narrow that leaves.
@@ -146,7 +115,7 @@ pub(super) struct ClientText {
     pub(super) apps: Option<Vec<Pattern>>,
     pub(super) kinds: Option<Vec<Kind>>,
     pub(super) requests: Option<Vec<Verb>>,
-    pub(super) deliver: Option<DeliverText>,
+    pub(super) deliver: Option<DeliverLayer>,
 }
 
 /// What a client may ask for.
@@ -231,18 +200,5 @@ impl<'de> Deserialize<'de> for Account {
 }
 
 fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    /// Judges the number where it is read: the error has the number's place then.
-    struct One;
-    impl de::Visitor<'_> for One {
-        type Value = u64;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("the number 1")
-        }
-
-        fn visit_u64<E: de::Error>(self, number: u64) -> Result<u64, E> {
-            if number == 1 { Ok(1) } else { Err(E::custom("this flytoken reads version 1 of the policy only")) }
-        }
-    }
-    deserializer.deserialize_u64(One)
+    config::version(deserializer, "policy")
 }
