@@ -126,19 +126,20 @@ impl Grant {
             Self::Login => "login: true",
             Self::Records => "records: cache",
             Self::Files => "files: { name: /a/path }",
+            Self::Http => "http: [{ origin: \"https://a.host\" }]",
             Self::Commands => "commands: [{ program: …, args: […] }]",
         }
     }
 
     /// What to write, and where.
     fn line(self, source: &SourceName) -> String {
-        let place = format!("under `sources.{source}.grants`");
+        let (example, place) = (self.example(), format!("under `sources.{source}.grants`"));
         match self {
-            Self::Login => format!("add `login: true` {place}"),
-            Self::Records => format!("add `records: cache`, or `records: kept` for what must not get lost, {place}"),
-            Self::Files => format!("add `files: {{ name: /a/path }}` {place}, one entry for each file"),
-            Self::Http => format!("add `http: [{{ origin: \"https://a.host\" }}]` {place}, one entry for each origin"),
-            Self::Commands => format!("add `commands: [{{ program: …, args: […] }}]` {place}, one entry for each command line"),
+            Self::Login => format!("add `{example}` {place}"),
+            Self::Records => format!("add `{example}`, or `records: kept` for what must not get lost, {place}"),
+            Self::Files => format!("add `{example}` {place}, one entry for each file"),
+            Self::Http => format!("add `{example}` {place}, one entry for each origin"),
+            Self::Commands => format!("add `{example}` {place}, one entry for each command line"),
         }
     }
 }
