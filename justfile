@@ -15,7 +15,7 @@ test *ARGS:
 
 # Sources against a real server; needs nginx and openssl.
 servers *ARGS:
-    cargo test --locked -p flytoken --test servers {{ARGS}}
+    cargo test --locked --test servers {{ARGS}}
 
 # So many kills of an agent at random moments under load: every later one has what was acknowledged. `just test` does as many as fit into 20 s.
 kills N="300":

@@ -106,8 +106,8 @@ fn each_mistake_is_told_with_its_place_and_what_was_meant() {
 fn a_key_of_what_is_not_built_yet_is_unknown_like_any_other() {
     let home = Home::new();
     for (yaml, place) in [
-        ("sources: { cli: { grants: { http: [] } } }\n", "1:29: sources.cli.grants: unknown key `http`"),
-        ("sources: { cli: { grants: { sockets: [] } } }\n", "1:29: sources.cli.grants: unknown key `sockets`"),
+        ("docker: { app: web }\n", "1:1: unknown key `docker`"),
+        ("audit: { file: a.jsonl, journald: true }\n", "1:25: audit: unknown key `journald`"),
     ] {
         home.configure(yaml);
         let told = mistakes(&home);

@@ -1,7 +1,7 @@
 //! Sources against a real server: nginx over TLS on loopback, with certificates made by openssl.
 //!
 //! Apart from the other behaviours since it needs both programs; `.ci/run` installs them and runs it:
-//! `cargo test -p flytoken --test servers`.
+//! `cargo test --test servers`.
 
 #![expect(
     clippy::unwrap_used,
