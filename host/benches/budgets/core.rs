@@ -10,6 +10,7 @@ use std::{
 
 use flytoken::{
     app::AppName,
+    attestation,
     cache::{Cache, Cached, Key, Moments, Terms},
     config::SourceName,
     core::Core,
@@ -20,6 +21,7 @@ use flytoken::{
     time::Timestamp,
     token::ApiToken,
 };
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -33,6 +35,7 @@ pub(crate) fn run(table: &Table) {
     tokio.block_on(async {
         miss(table).await;
         storage(table).await;
+        governed(table).await;
         command(table).await;
         set(table).await;
     });
@@ -109,6 +112,35 @@ async fn miss(table: &Table) {
     let miss = cold(&core, 500..3_000, false).await;
     table.time("a whole four-step miss, no I/O", Duration::from_micros(200), miss, "");
     core.shutdown().await;
+}
+
+/// What a policy of twenty rules and an audit that is not required add to a cached answer.
+async fn governed(table: &Table) {
+    let setting = Setting::new();
+    fs::write(setting.path("vault.wasm"), flytoken::builtin::demo("vault").unwrap()).unwrap();
+    let digest = flytoken::hex::encode(&Sha256::digest(fs::read(setting.path("vault.wasm")).unwrap()));
+    setting.configure(&format!(
+        "chain: [vault]\nsources:\n  vault:\n    component: {}\n    sha256: {digest}\n    settings: {{ token: '{}' }}\n",
+        setting.path("vault.wasm").display(),
+        setting::token(123)
+    ));
+    let served = async |core: Core| {
+        assert!(get(&core, 1).await);
+        let client = attestation::of_this_process(core.wanted());
+        let request = Request::Get { app: app(1), kind: Kind::Readonly, wish: Wish::default() };
+        assert!(core.serve_at_once(&client, &request).is_some());
+        let took = batched(200, 500, |_| drop(std::hint::black_box(core.serve_at_once(&client, &request).unwrap())));
+        core.shutdown().await;
+        took
+    };
+    let plain = served(setting.core().await).await;
+    let mut policy = format!("version: 1\naudit: {{ file: {} }}\nclients:\n", setting.path("audit.jsonl").display());
+    let others = (0..19).map(|number| format!("  - {{ name: r{number}, executable: /opt/{number}/*, apps: [other-*] }}\n"));
+    policy.extend(others);
+    policy.push_str("  - { name: last, apps: [app-*] }\n");
+    let judged = served(setting.governed(&policy).await).await;
+    let reference = format!("without either {}", shown(plain));
+    table.time("policy and audit of a cached answer", Duration::from_micros(10), judged.saturating_sub(plain), &reference);
 }
 
 /// Leases that a former run kept come back through the sandbox and the sealed database.

@@ -1,6 +1,6 @@
 //! What the budgets are measured in: a throwaway home with a configuration, a core in this process, and made-up tokens.
 
-use std::{fs, ops::Deref, sync::Arc, time::Duration};
+use std::{fs, ops::Deref, path::PathBuf, sync::Arc, time::Duration};
 
 use flytoken::{
     core::{Core, Mode, Setup},
@@ -29,7 +29,15 @@ impl Setting {
     /// A core in this process, as an agent has it.
     pub(crate) async fn core(&self) -> Core {
         let environment: Environment = self.variables().into_iter().collect();
-        start(environment).await
+        start(environment, "/nowhere/flytoken".into()).await
+    }
+
+    /// A core in it under this policy.
+    pub(crate) async fn governed(&self, policy: &str) -> Core {
+        let folder = self.path("system");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("policy.yaml"), policy).unwrap();
+        start(self.variables().into_iter().collect(), folder).await
     }
 }
 
@@ -43,11 +51,11 @@ impl Deref for Setting {
 
 /// A core without a home: in memory only.
 pub(crate) async fn homeless() -> Core {
-    start([("XDG_CACHE_HOME", cache().display().to_string())].into_iter().collect()).await
+    start([("XDG_CACHE_HOME", cache().display().to_string())].into_iter().collect(), "/nowhere/flytoken".into()).await
 }
 
-async fn start(environment: Environment) -> Core {
-    let paths = Paths::new(&environment, None, System { folder: "/nowhere/flytoken".into(), owner: 0 }).unwrap();
+async fn start(environment: Environment, system: PathBuf) -> Core {
+    let paths = Paths::new(&environment, None, System { folder: system, owner: rustix::process::getuid().as_raw() }).unwrap();
     let clock = Arc::new(SystemClock::default());
     Core::start(Setup { clock, environment, paths, mode: Mode::Agent }).await.unwrap_or_else(|failure| panic!("{failure:?}"))
 }
