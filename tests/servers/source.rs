@@ -40,7 +40,7 @@ impl Calling {
 
     /// Configures the source without asking it.
     pub(crate) fn configure(&self, settings: &str, grants: &str, more: &str) {
-        let source = format!("component: ./caller.wasm, settings: {{ {settings} }}, grants: {{ {grants} }}{more}");
+        let source = format!("component: ./caller.wasm, dev: true, settings: {{ {settings} }}, grants: {{ {grants} }}{more}");
         self.home.write(self.home.outside("secrets/config.yaml"), format!("version: 1\nchain: [corp]\nsources:\n  corp: {{ {source} }}\n"));
     }
 }
