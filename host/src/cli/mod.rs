@@ -1,21 +1,26 @@
 //! The command line: what can be typed, and the help that teaches it.
 
 mod help;
+mod plugin;
+mod policy;
 
+pub use self::{
+    plugin::{Plugin, PluginAction, PluginAdd, PluginInspect, PluginRemove},
+    policy::{ClientFact, Policy, PolicyAction, PolicyCheck, PolicyTest},
+};
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{
     ArgAction, ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
-    builder::{PossibleValuesParser, StringValueParser, TypedValueParser},
+    builder::{PossibleValuesParser, TypedValueParser},
     value_parser,
 };
 
 use crate::{
     app::AppName,
-    config::{DurationText, SourceName},
+    config::DurationText,
     delivery::Actions,
     kind::Kind,
-    policy::Verb,
     token::{Fingerprint, PERMISSION_LOCATION},
 };
 
@@ -442,162 +447,12 @@ pub enum ConfigAction {
     Check(Json),
 }
 
-/// `flytoken policy`.
-#[derive(Debug, PartialEq, Eq, Args)]
-pub struct Policy {
-    /// What to do with it.
-    #[command(subcommand)]
-    pub action: PolicyAction,
-}
-
-/// What to do with the policy.
-#[derive(Debug, PartialEq, Eq, Subcommand)]
-pub enum PolicyAction {
-    /// Say what is wrong with a policy, with line and column, and what of it this machine cannot enforce
-    Check(PolicyCheck),
-    /// Print the policy in force, and what each of its rules cuts away of your configuration
-    Show(Json),
-    /// Say which rule would decide about a request; nobody is asked
-    Test(PolicyTest),
-}
-
-/// `flytoken policy check`.
-#[derive(Debug, PartialEq, Eq, Args)]
-pub struct PolicyCheck {
-    /// The file [default: the policy in force]
-    #[arg(value_name = "FILE")]
-    pub file: Option<PathBuf>,
-    /// Print JSON: file, errors
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `flytoken policy test`.
-#[derive(Debug, PartialEq, Eq, Args)]
-pub struct PolicyTest {
-    /// Which app.
-    #[command(flatten)]
-    pub app: App,
-    /// What the token is for
-    #[arg(long, value_parser = kinds(), default_value = "readonly")]
-    pub kind: Kind,
-    /// What is asked
-    #[arg(long, value_parser = verbs(), default_value = "get", value_name = "REQUEST")]
-    pub request: Verb,
-    /// Who asks: KEY=VALUE pairs of user, group, executable, unit and cgroup, with commas between them
-    /// [default: whoever runs this command]
-    #[arg(long, value_name = "FACTS", value_delimiter = ',')]
-    pub client: Vec<ClientFact>,
-    /// Try this file rather than the policy in force
-    #[arg(long, value_name = "FILE")]
-    pub file: Option<PathBuf>,
-    /// Print JSON: decision, rule, client, actions, `max_lifetime`
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// One fact of a client, as `--client` takes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClientFact {
-    /// Its user, by name or number.
-    User(String),
-    /// Its group, by name or number.
-    Group(String),
-    /// The program that it runs, as the file is now.
-    Executable(PathBuf),
-    /// Its systemd unit.
-    Unit(String),
-    /// Its control group.
-    Cgroup(String),
-}
-
-impl std::str::FromStr for ClientFact {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = "write user=NAME, group=NAME, executable=PATH, unit=NAME or cgroup=PATH";
-        let (key, value) = text.split_once('=').filter(|(_, value)| !value.is_empty()).ok_or(wrong)?;
-        match key {
-            "user" => Ok(Self::User(value.into())),
-            "group" => Ok(Self::Group(value.into())),
-            "executable" => Ok(Self::Executable(value.into())),
-            "unit" => Ok(Self::Unit(value.into())),
-            "cgroup" => Ok(Self::Cgroup(value.into())),
-            _ => Err(wrong),
-        }
-    }
-}
-
 /// Whether to print for machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
 pub struct Json {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-}
-
-/// `flytoken plugin`.
-#[derive(Debug, PartialEq, Eq, Args)]
-pub struct Plugin {
-    /// What to do.
-    #[command(subcommand)]
-    pub action: PluginAction,
-}
-
-/// What to do with sources of one's own.
-#[derive(Debug, PartialEq, Eq, Subcommand)]
-pub enum PluginAction {
-    /// Show what a component exports and imports, and which grants it needs
-    #[command(after_help = help::PLUGIN_INSPECT)]
-    Inspect(PluginInspect),
-    /// Keep a component under its digest, and write the configuration that pins it
-    #[command(after_help = help::PLUGIN_ADD)]
-    Add(PluginAdd),
-    /// Show every source: its component, its pin and how it is
-    #[command(after_help = help::PLUGIN_LIST)]
-    List(Json),
-    /// Remove a source that was added, and its component
-    #[command(after_help = help::PLUGIN_REMOVE)]
-    Remove(PluginRemove),
-}
-
-/// `flytoken plugin inspect`.
-#[derive(Debug, PartialEq, Eq, Args)]
-pub struct PluginInspect {
-    /// The component's file
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// Print JSON: sha256, bytes, version, keeper, revoker, exports, imports, grants
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `flytoken plugin add`.
-#[derive(Debug, PartialEq, Eq, Args)]
-pub struct PluginAdd {
-    /// The component's file
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// What to call the source [default: the file's name without its ending]
-    #[arg(long, value_name = "NAME", value_parser = source_name())]
-    pub name: Option<SourceName>,
-    /// Agree to what is shown without being asked; not to an update that imports more than before
-    #[arg(short, long)]
-    pub yes: bool,
-    /// Agree to all of it, to an update's further imports as well
-    #[arg(long)]
-    pub yes_to_imports: bool,
-}
-
-/// `flytoken plugin remove`.
-#[derive(Debug, PartialEq, Eq, Args)]
-pub struct PluginRemove {
-    /// The source
-    #[arg(value_name = "NAME", value_parser = source_name())]
-    pub name: SourceName,
-    /// Remove it without being asked
-    #[arg(short, long)]
-    pub yes: bool,
 }
 
 /// `flytoken completions`.
@@ -670,15 +525,6 @@ impl Command {
 
 fn kinds() -> impl TypedValueParser<Value = Kind> {
     PossibleValuesParser::new(Kind::ALL.map(Kind::as_str)).try_map(|text| text.parse::<Kind>())
-}
-
-fn verbs() -> impl TypedValueParser<Value = Verb> {
-    PossibleValuesParser::new(Verb::ALL.map(Verb::as_str))
-        .try_map(|text| Verb::ALL.into_iter().find(|verb| verb.as_str() == text).ok_or("no such request"))
-}
-
-fn source_name() -> impl TypedValueParser<Value = SourceName> {
-    StringValueParser::new().try_map(|text| SourceName::parse(&text))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -51,7 +51,9 @@ mod buffer;
 mod frame;
 mod message;
 pub mod skew;
+mod status;
 
 pub use buffer::{Incoming, Outgoing};
 pub use frame::{Answer, FrameError, MAX_ANSWER, MAX_REQUEST, VERSION, decode_answer, decode_request, encode_answer, encode_request};
 pub use message::*;
+pub use status::*;
