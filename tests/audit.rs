@@ -1,10 +1,10 @@
 //! What is on record of requests: who asked, what was decided, and that nobody can change it unseen.
 
-use std::{fs, time::Duration};
+use std::{fs, os::unix::net::UnixDatagram, time::Duration};
 
 use serde_json::Value;
 
-use crate::harness::{Fly, Home, Wire, get, minted, user_token};
+use crate::harness::{Corp, Fly, Home, Wire, fixture::fixture, get, minted, user_token};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -73,6 +73,42 @@ fn every_request_is_on_record_with_who_asked_and_what_was_decided() {
     is_whole(&home);
 }
 
+/// The calls that sources were denied, by what each begins with, and how often.
+fn denied(home: &Home) -> Vec<(Value, Value, String, Value)> {
+    let denied = lines(home).into_iter().filter(|line| line["event"] == "denied-call");
+    let beginning = |line: &Value| line["why"].as_str().unwrap().split(';').next().unwrap().to_owned();
+    denied.map(|line| (line["source"].clone(), line["app"].clone(), beginning(&line), line["times"].clone())).collect()
+}
+
+#[test]
+fn what_a_source_is_denied_is_on_record_before_the_answer_whether_or_not_it_has_one() {
+    for agent in [true, false] {
+        let corp = Corp::new(fixture());
+        let keys = |behaviour: &str| {
+            format!("{{ component: ./corp.wasm, dev: true, settings: {{ behaviour: {behaviour}, token: '{}' }} }}", minted(123, DAY))
+        };
+        corp.configure(&format!(
+            "version: 1\naudit: {{ file: ~/audit.jsonl }}\nsources:\n  reveals: {}\n  dials: {}\napps:\n  - {{ match: web, chain: [reveals, dials] }}\n",
+            keys("reveal"),
+            keys("dial-and-answer"),
+        ));
+        let home = &corp.home;
+        let _agent = agent.then(|| home.agent());
+        home.get(&["web"]);
+        let of = |source: &str, what: &str, times: u32| (source.into(), "web".into(), what.to_owned(), times.into());
+        let expected = [
+            of("reveals", "called `reveal`, which needs the grant `reveal`", 1),
+            of("dials", "asked for a TCP socket", 2),
+            of("dials", "asked for UDP, which no grant allows", 1),
+            of("dials", "asked for the addresses of `localhost`", 1),
+        ];
+        assert_eq!(denied(home), expected);
+        assert_eq!(lines(home).last().unwrap()["decision"], "given", "it is the last of what happened");
+        assert!(home.run(&["audit", "tail"]).stdout.contains("denied-call"));
+        is_whole(home);
+    }
+}
+
 #[test]
 fn the_last_lines_are_shown_and_those_of_one_app_alone() {
     let (home, _fly) = audited("");
@@ -83,10 +119,50 @@ fn the_last_lines_are_shown_and_those_of_one_app_alone() {
     for word in ["TIME", "FINGERPRINT", "opened", "web", "api", "given", "cli"] {
         assert!(shown.contains(word), "{word} is not in\n{shown}");
     }
-    let ran = home.run(&["audit", "tail", "--app", "api", "--json"]);
+    assert_eq!(home.run(&["audit"]).stdout, shown);
+    let ran = home.run(&["audit", "--app", "api", "--json"]);
+    assert_eq!(home.run(&["audit", "tail", "--app", "api", "--json"]).stdout, ran.stdout);
     let only: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(only.iter().map(|line| line["app"].as_str()).collect::<Vec<_>>(), [Some("api")]);
     assert_eq!(home.run(&["audit", "tail", "-n", "1", "--json"]).stdout.lines().count(), 1);
+}
+
+#[test]
+fn a_copy_of_each_line_goes_to_the_machines_own_log_and_one_that_is_not_taken_counts_where_it_is_required() {
+    for (required, code) in [("false", 0), ("true", 4)] {
+        let home = Home::logged_in(&user_token()).0;
+        let log = home.path("log");
+        let collector = UnixDatagram::bind(&log).unwrap();
+        home.configure(&format!(
+            "version: 1\naudit: {{ file: ~/audit.jsonl, required: {required}, forward: syslog, forward-socket: '{}' }}\n",
+            log.display(),
+        ));
+        home.run_with(&["set", "web"], &minted(123, DAY)).ends_with(0);
+        let agent = home.agent();
+        home.run(&["get", "web"]).ends_with(0);
+        let written: Vec<String> = fs::read_to_string(home.path("audit.jsonl")).unwrap().lines().map(str::to_owned).collect();
+        let mut buffer = [0; 4096];
+        for line in &written {
+            let length = collector.recv(&mut buffer).unwrap();
+            let copy = std::str::from_utf8(&buffer[..length]).unwrap();
+            assert!(copy.starts_with("<86>") && copy.ends_with(&format!("]: {line}")), "{copy} is not {line}");
+        }
+        assert_eq!(written.len(), 3, "to set, an agent that opens, to get");
+        drop(collector);
+        fs::remove_file(&log).unwrap();
+        let ran = home.run(&["get", "web"]);
+        ran.ends_with(code);
+        if code != 0 {
+            assert!(ran.stderr.contains("syslog took no copy at"), "{}", ran.stderr);
+        }
+        let status = home.run(&["status"]).stdout;
+        assert!(status.contains("requests are not on record"), "{status}");
+        let _collector = UnixDatagram::bind(&log).unwrap();
+        home.run(&["get", "web"]).ends_with(0);
+        assert!(!home.run(&["status"]).stdout.contains("requests are not on record"));
+        is_whole(&home);
+        drop(agent);
+    }
 }
 
 #[test]

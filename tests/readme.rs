@@ -1,4 +1,4 @@
-//! README.md and ARCHITECTURE.md say what is so: each example is run, and each test that holds an invariant is there.
+//! README.md, ARCHITECTURE.md and SECURITY.md say what is so: each example is run, and each test that holds something is there.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -109,15 +109,23 @@ fn the_readmes_configuration_holds_and_has_every_key_there_is() {
 }
 
 #[test]
-fn each_test_that_architecture_names_is_there() {
+fn each_test_that_architecture_and_security_name_is_there() {
+    for (name, heading, least) in [("ARCHITECTURE.md", "## Invariants", 80), ("SECURITY.md", "## Who may attack", 40)] {
+        let named = tests_named_below(heading, &document(name));
+        assert!(named >= least, "{name}: only {named}");
+    }
+}
+
+/// How many tests the tables below this heading name, in their last column. Each of them is there.
+fn tests_named_below(heading: &str, text: &str) -> usize {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let text = document("ARCHITECTURE.md");
-    let invariants = text.split("## Invariants").nth(1).unwrap().split("\n## ").next().unwrap();
+    let section = text.split(heading).nth(1).unwrap().split("\n## ").next().unwrap();
     let mut named = 0;
-    for row in invariants.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---") && !line.contains("| held by |")) {
-        let held_by = row.trim_end_matches('|').rsplit('|').next().unwrap();
-        let tests: Vec<&str> = held_by.split('`').skip(1).step_by(2).collect();
-        assert!(!tests.is_empty(), "no test holds this: {row}");
+    let is_head = |line: &str| line.starts_with("| ---") || line.contains("| held by |") || line.contains("| shown by |");
+    for row in section.lines().filter(|line| line.starts_with("| ") && !is_head(line)) {
+        let tests = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        let tests: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "no test shows this: {row}");
         for test in tests {
             let (file, name) = test.split_once("::").unwrap_or_else(|| panic!("{test} is no `file::test`"));
             let source = fs::read_to_string(root.join(file)).unwrap_or_else(|_| panic!("no file {file}"));
@@ -125,7 +133,7 @@ fn each_test_that_architecture_names_is_there() {
             named += 1;
         }
     }
-    assert!(named > 15, "only {named}");
+    named
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::{
     causes::with_causes,
     check::{self, Wanted},
     config::{EffectiveRule, OnFailure, Role, Ruled, SourceConfig, Step},
+    denials::{Denials, DeniedCall},
     explanations::Account,
     granted_files,
     health::Outcome,
@@ -269,6 +270,13 @@ pub fn call(resolver: &Arc<Resolver>, source: &Source, login: &LoginState, key: 
     let config = &source.config;
     let granted_login = config.grants.login.then(|| login.login.clone()).flatten();
     let sequence = resolver.sequence.clone();
+    let denials = Denials::default();
+    let denied = {
+        let (resolver, source, key) = (Arc::clone(resolver), config.name.clone(), key.clone());
+        move |denial| {
+            resolver.denied.add(DeniedCall { source: source.clone(), app: key.app.clone(), kind: key.kind, denial });
+        }
+    };
     Call {
         source: config.name.clone(),
         settings: Arc::new(config.settings.clone()),
@@ -288,11 +296,13 @@ pub fn call(resolver: &Arc<Resolver>, source: &Source, login: &LoginState, key: 
             Arc::new(record) as Arc<dyn crate::runtime::RecordsAccess>
         }),
         command: acquisition.map(|acquisition| acquisition as Arc<dyn crate::runtime::CommandAccess>),
-        http: http_client(config, login),
+        http: http_client(config, login, &denials),
         sockets: (!config.grants.sockets.is_empty())
-            .then(|| Arc::new(Sockets::new(config.grants.sockets.clone(), Arc::new(SystemResolver)))),
+            .then(|| Arc::new(Sockets::new(config.grants.sockets.clone(), Arc::new(SystemResolver), denials.clone()))),
         files: granted_files::access(&config.grants.files),
         env: resolver.granted_env(&config.grants.env),
+        denials,
+        denied: Arc::new(denied),
         reveal: config.grants.reveal,
         timeout: config.timeout,
         memory: config.grants.memory.unwrap_or(DEFAULT_MEMORY),
@@ -300,10 +310,11 @@ pub fn call(resolver: &Arc<Resolver>, source: &Source, login: &LoginState, key: 
 }
 
 /// The origins of one call. A header takes the login only where the login is granted as well.
-fn http_client(config: &SourceConfig, login: &LoginState) -> Option<Arc<Client>> {
+fn http_client(config: &SourceConfig, login: &LoginState, denials: &Denials) -> Option<Arc<Client>> {
     let grants = &config.grants;
     let login = login.login.as_ref().filter(|_| grants.login).map(|login| Arc::clone(&login.token));
-    let client = || Client::new(grants.http.clone(), granted_files::access(&grants.files), login, Arc::new(SystemResolver));
+    let client =
+        || Client::new(grants.http.clone(), granted_files::access(&grants.files), login, Arc::new(SystemResolver), denials.clone());
     (!grants.http.is_empty()).then(|| Arc::new(client()))
 }
 

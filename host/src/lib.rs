@@ -28,6 +28,7 @@ pub mod acquire;
 pub mod admission;
 pub mod builtin;
 pub mod command;
+pub mod denials;
 pub mod explanations;
 pub mod granted_files;
 pub mod health;

@@ -12,6 +12,7 @@ use crate::{
     chain,
     command::Commands,
     config::{Config, EffectiveRule, Role, SourceName},
+    denials::DeniedCalls,
     explanations::Explanations,
     health::Health,
     ids::{Ids, Learnt},
@@ -60,6 +61,8 @@ pub struct Resolver {
     pub cache: Arc<Cache>,
     /// How the last resolutions went.
     pub explanations: Explanations,
+    /// What sources were denied and is not on record yet.
+    pub denied: DeniedCalls,
     /// The variables this process was started with, for sources that were granted some.
     pub environment: Environment,
     /// Spreads what would else happen in step.

@@ -113,7 +113,8 @@ pub(super) fn telling() -> Vec<Case> {
         case("tells", with_token("token-in-text"), "absent", "the token is [token]"),
         case("reveals", with_token("reveal") + ", grants: { reveal: true }", "absent", "revealed [token]"),
         case("forges", with_token("forge").replace("token:", "text:"), "lease", ""),
-        plain("snoop", "absent", "variables: no, arguments: no, files: no, writing: no, network: no, input: no"),
+        plain("snoop", "absent", "variables: no, arguments: no, files: no, writing: no, input: no"),
+        plain("dial", "misconfigured", "asked for a TCP socket; to allow it, add to the source's `grants.sockets`"),
     ]
 }
 

@@ -12,6 +12,19 @@ use crate::{app::AppName, attestation::Facts, kind::Kind, time::Timestamp, token
 pub enum Event {
     /// A client asked for something, and this came of it.
     Request(Entry),
+    /// A source asked for something without its grant, and did not get it.
+    DeniedCall {
+        /// The source.
+        source: String,
+        /// The app that it was asked for.
+        app: AppName,
+        /// What the token was for.
+        kind: Kind,
+        /// What it asked for, and the line that would allow it.
+        why: String,
+        /// How often it did in one call.
+        times: u64,
+    },
     /// An agent began to write.
     Opened {
         /// The version of flytoken.
@@ -134,16 +147,21 @@ pub(super) struct Numbered {
 }
 
 /// The line of the event that follows `head`, with its end, and the head after it.
-pub(super) fn line(event: Event, at: Timestamp, head: Head, key: &ChainKey) -> (Vec<u8>, Head) {
+pub(super) fn line(event: Event, time: jiff::Timestamp, head: Head, key: &ChainKey) -> (Vec<u8>, Head) {
     let number = head.number + 1;
-    let time = i64::try_from(at.millis()).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
-    let numbered = Numbered { number, time: time.unwrap_or(jiff::Timestamp::MAX).to_string(), event };
+    let numbered = Numbered { number, time: time.to_string(), event };
     let mut line = serde_json::to_vec(&numbered).expect("names and numbers can be written");
     let hash = key.link(head.link, &line);
     // In front of the closing brace, so that a line stays one JSON object.
     line.truncate(line.len() - 1);
     line.extend_from_slice(format!("{HASH}{hash}\"}}\n").as_bytes());
     (line, Head { number, link: hash })
+}
+
+/// A moment, as people have it.
+pub(super) fn moment(at: Timestamp) -> jiff::Timestamp {
+    let time = i64::try_from(at.millis()).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
+    time.unwrap_or(jiff::Timestamp::MAX)
 }
 
 /// A line taken apart: what its hash covers, and its hash. None if it is no whole line.

@@ -12,6 +12,7 @@ use super::{
     HeadKeeper,
     chain::{ChainKey, Head},
     entry::{self, Event},
+    forward::{Forward, Forwarder},
 };
 use crate::{
     store::{LockError, LockFile, Patience},
@@ -27,6 +28,8 @@ pub struct Settings {
     pub required: bool,
     /// A file of this many bytes is set aside, and a new one goes on.
     pub rotate_at: u64,
+    /// Who gets a copy of each line; none if nobody does.
+    pub forward: Option<Forward>,
 }
 
 /// The file that lines are appended to. While this lives, no other process appends to it.
@@ -35,6 +38,7 @@ pub struct Journal {
     key: ChainKey,
     heads: Box<dyn HeadKeeper>,
     clock: Arc<dyn Clock>,
+    forwarder: Option<Forwarder>,
     state: Mutex<State>,
     _lock: LockFile,
 }
@@ -46,6 +50,8 @@ struct State {
     head: Head,
     /// The head as it was kept last.
     kept: u64,
+    /// Why the last line was not handed over to whoever gets copies.
+    not_forwarded: Option<io::Error>,
 }
 
 impl Journal {
@@ -69,8 +75,10 @@ impl Journal {
         let (end, half) = last_line(&mut file).map_err(|cause| JournalError::io("read", &settings.path, cause))?;
         let length = file.metadata().map_err(|cause| JournalError::io("look at", &settings.path, cause))?.len();
         let head = end.filter(|end| end.number >= kept.number).unwrap_or(kept);
-        let state = State { file, length, head, kept: kept.number };
-        let journal = Self { settings, key, heads, clock, state: Mutex::new(state), _lock: lock };
+        let state = State { file, length, head, kept: kept.number, not_forwarded: None };
+        let forwarder = settings.forward.clone().map(Forwarder::new).transpose();
+        let forwarder = forwarder.map_err(|cause| JournalError::io("make a socket beside", &settings.path, cause))?;
+        let journal = Self { settings, key, heads, clock, forwarder, state: Mutex::new(state), _lock: lock };
         {
             let mut state = journal.lock();
             if half > 0 {
@@ -90,7 +98,7 @@ impl Journal {
         &self.settings
     }
 
-    /// Appends one line. Where the audit is required it is on disk when this returns, so it may block.
+    /// Appends one line, and hands over a copy. Where the audit is required it is on disk when this returns, so it may block.
     ///
     /// # Errors
     /// [`JournalError`]: the line is not on record, and where the audit is required the answer may not leave.
@@ -101,7 +109,10 @@ impl Journal {
             state.file.sync_data().map_err(|cause| JournalError::io("sync", &self.settings.path, cause))?;
             self.keep_head(&mut state)?;
         }
-        Ok(())
+        match (state.not_forwarded.take(), &self.forwarder) {
+            (Some(cause), Some(forwarder)) => Err(JournalError::NotForwarded { forward: forwarder.forward().clone(), cause }),
+            _ => Ok(()),
+        }
     }
 
     /// Keeps the head if lines were written since; to be called every second and at the end. May block.
@@ -121,7 +132,8 @@ impl Journal {
     }
 
     fn write(&self, state: &mut State, event: Event) -> Result<(), JournalError> {
-        let (line, head) = entry::line(event, self.clock.now(), state.head, &self.key);
+        let time = entry::moment(self.clock.now());
+        let (line, head) = entry::line(event, time, state.head, &self.key);
         if let Err(cause) = state.file.write_all(&line) {
             // What was written of it goes again, so that the next line begins on its own; if that fails too, the next start closes it.
             let _ = state.file.set_len(state.length);
@@ -129,6 +141,11 @@ impl Journal {
         }
         state.length += line.len() as u64;
         state.head = head;
+        if let Some(forwarder) = &self.forwarder
+            && let Err(cause) = forwarder.send(&line, time)
+        {
+            state.not_forwarded = Some(cause);
+        }
         Ok(())
     }
 
@@ -220,6 +237,15 @@ pub enum JournalError {
         doing: &'static str,
         /// The file.
         path: PathBuf,
+        /// What the system says.
+        #[source]
+        cause: io::Error,
+    },
+    /// The line is in the file, and whoever is to have a copy did not take it.
+    #[error("the line is in the file, but {to} took no copy at `{socket}`", to = forward.to, socket = forward.socket.display())]
+    NotForwarded {
+        /// Who.
+        forward: Forward,
         /// What the system says.
         #[source]
         cause: io::Error,

@@ -6,6 +6,7 @@
 
 mod chain;
 mod entry;
+mod forward;
 mod journal;
 mod verify;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 pub use self::{
     chain::{ChainKey, Head, Link},
     entry::{Decision, Entry, Event, Narrowed, Subject},
+    forward::{Collector, Forward},
     journal::{Journal, JournalError, Settings},
     verify::{Finding, Flaw, Report, verify},
 };

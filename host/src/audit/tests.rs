@@ -54,7 +54,7 @@ impl Home {
     }
 
     fn open(&self, required: bool, rotate_at: u64) -> Result<Journal, JournalError> {
-        let settings = Settings { path: self.path(), required, rotate_at };
+        let settings = Settings { path: self.path(), required, rotate_at, forward: None };
         let clock = TestClock::at(timestamp(1_893_456_000));
         let journal = Journal::open(settings, key(), Box::new(self.heads.clone()), clock, Patience::of(Duration::ZERO))?;
         journal.record(Event::Opened { version: "1".into() })?;
@@ -146,7 +146,7 @@ fn who_knows_another_key_cannot_write_a_line_that_fits() {
     let home = Home::new();
     home.write(2);
     let before = home.heads.load().unwrap().unwrap();
-    let (line, _) = entry::line(given(9), timestamp(1_893_456_000), before, &ChainKey::new(Zeroizing::new([5; 32])));
+    let (line, _) = entry::line(given(9), entry::moment(timestamp(1_893_456_000)), before, &ChainKey::new(Zeroizing::new([5; 32])));
     let mut text = home.text();
     text.push_str(std::str::from_utf8(&line).unwrap());
     fs::write(home.path(), text).unwrap();

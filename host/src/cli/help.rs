@@ -111,13 +111,13 @@ Examples:
     xargs -n 1 flytoken revoke";
 pub(super) const AUDIT: &str = "\
 With `audit: { file: … }` in the configuration every request is a line of JSON: who asked, for what, what
-was decided, and the fingerprint of what was handed out. Each line holds a hash over itself and all before
+was decided, and the fingerprint of what was handed out; so is each call that a source was denied. Each line holds a hash over itself and all before
 it, under a key of this installation.
 
 `verify` ends with exit code 7 if lines were changed, removed, put elsewhere or cut off.
 
 Examples:
-  flytoken audit tail --app web
+  flytoken audit --app web
   flytoken audit tail -n 1000 --json | jq 'select(.decision == \"denied\")'
   flytoken audit verify";
 

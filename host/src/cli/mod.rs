@@ -350,10 +350,14 @@ pub struct Revoke {
 
 /// `flytoken audit`.
 #[derive(Debug, PartialEq, Eq, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Audit {
-    /// What to do.
+    /// What to do; without a word, `tail`.
     #[command(subcommand)]
-    pub action: AuditAction,
+    pub action: Option<AuditAction>,
+    /// What to show without a word.
+    #[command(flatten)]
+    pub tail: AuditTail,
 }
 
 /// What to do with the audit.
@@ -499,7 +503,10 @@ impl Command {
             | Self::Status(Status { json })
             | Self::Minted(Minted { json })
             | Self::Revoke(Revoke { json, .. })
-            | Self::Audit(Audit { action: AuditAction::Verify(Json { json }) | AuditAction::Tail(AuditTail { json, .. }) })
+            | Self::Audit(
+                Audit { action: Some(AuditAction::Verify(Json { json }) | AuditAction::Tail(AuditTail { json, .. })), .. }
+                | Audit { action: None, tail: AuditTail { json, .. } },
+            )
             | Self::Doctor(Doctor { json })
             | Self::Inspect(Inspect { json, .. })
             | Self::Policy(Policy {

@@ -21,8 +21,9 @@ use crate::{
 
 pub(super) fn run(audit: &Audit, context: &Context) -> Result<ExitCode, Failure> {
     match &audit.action {
-        AuditAction::Verify(form) => verify(context, form.json),
-        AuditAction::Tail(tail) => self::tail(tail, context).map(|()| ExitCode::SUCCESS),
+        Some(AuditAction::Verify(form)) => verify(context, form.json),
+        Some(AuditAction::Tail(tail)) => self::tail(tail, context).map(|()| ExitCode::SUCCESS),
+        None => self::tail(&audit.tail, context).map(|()| ExitCode::SUCCESS),
     }
 }
 
@@ -103,7 +104,8 @@ fn shown(lines: &[Value], paint: Paint) -> String {
             Value::String(text) => plain::line(text),
             other => plain::line(&other.to_string()),
         };
-        let decision = match line["decision"].as_str() {
+        let said = line["decision"].as_str().or((line["event"] == "denied-call").then_some("denied"));
+        let decision = match said {
             Some("given") => paint.good("given"),
             Some(other) => paint.bad(plain::line(other)),
             None => "-".into(),

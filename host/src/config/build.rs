@@ -18,7 +18,12 @@ use super::{
     source::{ComponentRef, Grants, Role, SourceConfig},
     text::{DurationText, SizeText},
 };
-use crate::{audit, granted_files::FileGrant, http::HttpGrant, mints::Budget};
+use crate::{
+    audit::{self, Forward},
+    granted_files::FileGrant,
+    http::HttpGrant,
+    mints::Budget,
+};
 
 /// Fills in what follows from other values, so that it can be shown like the rest.
 pub(super) fn complete(layer: &mut Layer) {
@@ -313,7 +318,15 @@ pub(crate) fn audit_settings(
         return Err((Some("rotate-at"), Problem::OutOfBounds { least, most }));
     }
     let path = located(file, folder, home).map_err(|problem| (Some("file"), problem))?;
-    Ok(audit::Settings { path, required: layer.required.unwrap_or_default(), rotate_at })
+    let forward = match (layer.forward, &layer.forward_socket) {
+        (None, None) => None,
+        (None, Some(_)) => return Err((Some("forward-socket"), Problem::Wrong("needs `forward: journald` or `forward: syslog`".into()))),
+        (Some(_), Some(socket)) if !socket.is_absolute() => {
+            return Err((Some("forward-socket"), Problem::Wrong("the socket is named by its absolute path".into())));
+        }
+        (Some(to), socket) => Some(Forward { to, socket: socket.clone().unwrap_or_else(|| to.usual_socket().to_owned()) }),
+    };
+    Ok(audit::Settings { path, required: layer.required.unwrap_or_default(), rotate_at, forward })
 }
 
 /// The absolute path of a file that is named: below the home directory, absolute, or relative to `folder`.

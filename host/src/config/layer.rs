@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    path::PathBuf,
 };
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -16,7 +17,7 @@ use super::{
     source::{BUILTINS, Records, Role},
     text::{ActionsText, DigestText, DurationText, ImportName, Setting, SizeText, Slug, parsed, version},
 };
-use crate::{command::CommandGrant, delivery::Narrowing};
+use crate::{audit::Collector, command::CommandGrant, delivery::Narrowing};
 
 /// One file as it is written, or all files laid over each other.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -56,7 +57,7 @@ pub(crate) struct BudgetLayer {
 
 /// The `audit`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map with file, required and rotate-at")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map with file, required, rotate-at, forward and forward-socket")]
 pub(crate) struct AuditLayer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) file: Option<String>,
@@ -64,6 +65,10 @@ pub(crate) struct AuditLayer {
     pub(super) required: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rotate_at: Option<SizeText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) forward: Option<Collector>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) forward_socket: Option<PathBuf>,
 }
 
 /// One entry of `sources`.

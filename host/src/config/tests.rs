@@ -156,6 +156,12 @@ fn one_file_that_does_not_hold_says_where_what_and_what_was_meant() {
         ("policy: {}\n", "1:1: unknown key `policy`; known are `version`, `chain`, `ttl`, `key`, `budget`, `audit`, `sources` and `apps`"),
         ("budget: { per-app: 1001 }\n", "1:20: budget.per-app: must be from 0 to 1000"),
         ("audit: { required: true }\n", "1:8: audit: the key `file` is missing"),
+        ("audit: { file: a, forward: nobody }\n", "1:28: audit.forward: unknown word `nobody`; known are `journald` and `syslog`"),
+        ("audit: { file: a, forward-socket: /dev/log }\n", "1:35: audit.forward-socket: needs `forward: journald` or `forward: syslog`"),
+        (
+            "audit: { file: a, forward: syslog, forward-socket: log }\n",
+            "1:52: audit.forward-socket: the socket is named by its absolute path",
+        ),
         ("audit: { file: a, rotate-at: 1KiB }\n", "1:30: audit.rotate-at: must be from 64KiB to 1GiB"),
         (
             "apps:\n  - match: a\n    deliver: { actions: r, kind: deploy }\n",

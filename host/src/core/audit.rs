@@ -16,6 +16,7 @@ use crate::{
     cache::Key,
     causes::with_causes,
     delivery::Narrowing,
+    denials::DeniedCall,
     policy::{InForce, Ruling},
     protocol::{Answer, AuditFinding, AuditReport, Failure, FailureCode, Reply, Request},
     resolver::Resolver,
@@ -84,6 +85,15 @@ impl Audit {
             }
             Self::Broken { why, .. } => Err(why.clone()),
         }
+    }
+
+    /// Puts on record what sources were denied meanwhile. May block.
+    fn record_denied(&self, resolver: &Resolver) -> Result<(), String> {
+        resolver.denied.drain(|call| {
+            let DeniedCall { source, app, kind, denial } = call.clone();
+            let why = denial.text.chars().take(LONGEST_WHY).collect();
+            self.record(Event::DeniedCall { source: source.to_string(), app, kind, why, times: denial.times }, resolver)
+        })
     }
 }
 
@@ -220,7 +230,13 @@ impl Core {
         }
         let required = audit.is_required();
         let inner = Arc::clone(&self.inner);
-        let recorded = spawn_blocking(move || in_order(&inner, audit).record(Event::Request(entry), &inner.resolver)).await;
+        let recorded = spawn_blocking(move || {
+            let audit = in_order(&inner, audit);
+            // What was denied on the way to this answer comes before it.
+            audit.record_denied(&inner.resolver)?;
+            audit.record(Event::Request(entry), &inner.resolver)
+        })
+        .await;
         let recorded = recorded.unwrap_or_else(|_| Err("flytoken failed while it wrote".into()));
         self.note(&recorded);
         match (recorded, answer) {
@@ -315,7 +331,7 @@ fn in_order(inner: &Inner, audit: Arc<Audit>) -> Arc<Audit> {
     opened
 }
 
-/// Keeps the end of the chain, a second after lines were written.
+/// Puts on record what sources were denied, and keeps the end of the chain, within a second.
 pub(super) async fn follow(inner: Weak<Inner>, recorded: Arc<Notify>) {
     loop {
         recorded.notified().await;
@@ -325,12 +341,16 @@ pub(super) async fn follow(inner: Weak<Inner>, recorded: Arc<Notify>) {
     }
 }
 
-/// Keeps the end of the chain now.
+/// Puts on record what sources were denied, and keeps the end of the chain, now.
 pub(super) async fn settle(inner: &Inner) {
-    let Audit::Kept(journal) = &**inner.audit.load() else { return };
-    let journal = Arc::clone(journal);
-    if let Ok(Err(error)) = spawn_blocking(move || journal.settle()).await {
-        warn!("{}", with_causes(&error));
+    let (audit, resolver) = (inner.audit.load_full(), Arc::clone(&inner.resolver));
+    let settling = spawn_blocking(move || {
+        audit.record_denied(&resolver)?;
+        let Audit::Kept(journal) = &*audit else { return Ok(()) };
+        journal.settle().map_err(|error| with_causes(&error))
+    });
+    if let Ok(Err(why)) = settling.await {
+        warn!("{why}");
     }
 }
 

@@ -24,6 +24,7 @@ use crate::{
     changes::Changes,
     command::{self, Commands, supervisor},
     config::{self, Config, KeyPlace, SourceName},
+    denials::DeniedCalls,
     explanations::Explanations,
     health::Health,
     ids::Learnt,
@@ -194,7 +195,9 @@ impl Core {
         let Parts { clock, draw, config, sources, runtime, store, login, commands, fingerprints, defect, environment, mode, .. } = parts;
         let tombstones = Tombstones::open(Arc::clone(&store), clock.now()).map_err(|error| store_failed(&error))?;
         let cache = Arc::new(Cache::default());
+        let recorded = Arc::default();
         let resolver = Arc::new(Resolver {
+            denied: DeniedCalls::new(Arc::clone(&recorded)),
             live: ArcSwap::from_pointee(Live { config, sources, revision: 0 }),
             learnt: Learnt(Arc::clone(&store)),
             health: Health::new(Arc::clone(&draw)),
@@ -220,7 +223,7 @@ impl Core {
             policy: ArcSwap::new(parts.policy),
             policy_place: parts.policy_place,
             audit: ArcSwap::from_pointee(audit),
-            recorded: Arc::default(),
+            recorded,
             unrecorded: AtomicBool::new(false),
             reopening: Mutex::default(),
             owners: Owners::new(Arc::clone(&resolver), cache, clock),

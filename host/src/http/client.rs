@@ -27,6 +27,7 @@ use super::{
     tls,
 };
 use crate::{
+    denials::Denials,
     granted_files::FileForm,
     network::{self, CONNECT, DialError, Resolve, checked},
     runtime::{BoxFuture, FilesAccess},
@@ -40,7 +41,7 @@ pub struct Client {
     login: Option<Arc<ApiToken>>,
     resolver: Arc<dyn Resolve>,
     slots: Arc<Semaphore>,
-    denied: Mutex<Option<String>>,
+    denials: Denials,
     /// What the host wrote into headers: a server may send it back.
     written: Mutex<Vec<Arc<ApiToken>>>,
 }
@@ -77,20 +78,16 @@ pub struct Answer {
 }
 
 impl Client {
-    /// For one call. `files` and `login` are where the host takes the values of headers from.
+    /// For one call. `files` and `login` are where the host takes the values of headers from. What is denied goes into `denials`.
     pub fn new(
         grants: Vec<HttpGrant>,
         files: Option<Arc<dyn FilesAccess>>,
         login: Option<Arc<ApiToken>>,
         resolver: Arc<dyn Resolve>,
+        denials: Denials,
     ) -> Self {
         let slots = Arc::new(Semaphore::new(AT_A_TIME));
-        Self { grants, files, login, resolver, slots, denied: Mutex::default(), written: Mutex::default() }
-    }
-
-    /// What was asked for first without a grant, and the line to add.
-    pub fn denied(&self) -> Option<String> {
-        self.denied.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        Self { grants, files, login, resolver, slots, denials, written: Mutex::default() }
     }
 
     /// What the host wrote into headers so far.
@@ -101,7 +98,7 @@ impl Client {
     /// Sends a request to its origin, if that is granted. To drop the future, or the answer, ends the connection.
     ///
     /// # Errors
-    /// [`Failure`] says why there is no answer; of a refusal, [`Client::denied`] says which line to add.
+    /// [`Failure`] says why there is no answer; of a denial, what was noted says which line to add.
     pub async fn send<B>(&self, request: Request<B>, patience: Patience) -> Result<Answer, Failure>
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
@@ -134,7 +131,7 @@ impl Client {
         let authority = parts.uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
         let origin = Origin::of(scheme, authority).map_err(|_| Failure::Invalid("its authority is not a host and a port"))?;
         let Some(grant) = self.grants.iter().find(|grant| grant.origin == origin) else {
-            self.deny(format!(
+            self.denials.note(format!(
                 "sent a request to `{origin}`, which is not granted; to allow it, add to the source's `grants.http`: `- {{ origin: \"{origin}\" }}`"
             ));
             return Err(Failure::Denied);
@@ -163,7 +160,7 @@ impl Client {
             if let Ok(own) = own.parse()
                 && parts.headers.keys().any(|name| are_alike(name, &own))
             {
-                self.deny(format!("set the header `{own}` of `{origin}` itself, which the host sets there"));
+                self.denials.note(format!("set the header `{own}` of `{origin}` itself, which the host sets there"));
                 return Err(Failure::Denied);
             }
         }
@@ -208,11 +205,7 @@ impl Client {
         let (DialError::Prohibited(prohibited), HttpGrant { origin, .. }) = (error, grant) else { return };
         let line = format!("- {{ origin: \"{origin}\", private: true }}");
         let more = if prohibited.needs_private() { format!("; to allow it, write into `grants.http`: `{line}`") } else { String::new() };
-        self.deny(format!("sent a request to `{origin}`, which leads to {prohibited}{more}"));
-    }
-
-    fn deny(&self, text: String) {
-        self.denied.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
+        self.denials.note(format!("sent a request to `{origin}`, which leads to {prohibited}{more}"));
     }
 }
 

@@ -11,5 +11,5 @@ pub use self::{
     dial::{CONNECT, DialError, checked, connect},
     host::{Host, HostError, port},
     resolve::{Resolve, SystemResolver},
-    sockets::{LookupFailure, SocketGrant, Sockets},
+    sockets::{LookupFailure, SocketGrant, Sockets, to_allow},
 };

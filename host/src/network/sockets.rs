@@ -15,6 +15,7 @@ use super::{
     host::Host,
     resolve::Resolve,
 };
+use crate::denials::Denials;
 
 /// A destination that a source may connect to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -39,13 +40,13 @@ pub struct Sockets {
     grants: Vec<SocketGrant>,
     resolver: Arc<dyn Resolve>,
     resolved: Mutex<BTreeSet<SocketAddr>>,
-    denied: Mutex<Option<String>>,
+    denials: Denials,
 }
 
 impl Sockets {
-    /// For one call.
-    pub fn new(grants: Vec<SocketGrant>, resolver: Arc<dyn Resolve>) -> Self {
-        Self { grants, resolver, resolved: Mutex::default(), denied: Mutex::default() }
+    /// For one call. What is denied goes into `denials`.
+    pub fn new(grants: Vec<SocketGrant>, resolver: Arc<dyn Resolve>, denials: Denials) -> Self {
+        Self { grants, resolver, resolved: Mutex::default(), denials }
     }
 
     /// The addresses of a name; only of granted ones.
@@ -58,14 +59,14 @@ impl Sockets {
         let granted: Vec<_> = self.grants.iter().filter(|grant| grant.host == host).collect();
         // Whichever of them allows less: the addresses are the same for all.
         let Some(first) = granted.first() else {
-            self.deny(format!("looked up `{host}`, which is not granted; {}", line(&format!("{host}:PORT"))));
+            self.denials.note(format!("looked up `{host}`, which is not granted; {}", to_allow(&format!("{host}:PORT"))));
             return Err(LookupFailure::Denied);
         };
         let private = granted.iter().all(|grant| grant.private);
         let addresses = checked(&*self.resolver, &host, first.port, private).await.map_err(|error| match error {
             DialError::Prohibited(prohibited) => {
                 let more = if prohibited.needs_private() { "; to allow it, write `private: true` beside it" } else { "" };
-                self.deny(format!("looked up `{host}`, which leads to {prohibited}{more}"));
+                self.denials.note(format!("looked up `{host}`, which leads to {prohibited}{more}"));
                 LookupFailure::Denied
             }
             DialError::LookupTimedOut => LookupFailure::TimedOut,
@@ -86,27 +87,19 @@ impl Sockets {
         };
         let allowed = self.resolved.lock().unwrap_or_else(PoisonError::into_inner).contains(&address) || self.grants.iter().any(literal);
         if !allowed {
-            self.deny(format!("asked for a connection to {address}, which is not granted; {}", line(&address.to_string())));
+            self.denials.note(format!("asked for a connection to {address}, which is not granted; {}", to_allow(&address.to_string())));
         }
         allowed
     }
 
     /// Remembers that something else than a granted connection was asked for.
     pub fn deny_use(&self, what: &str) {
-        self.deny(format!("asked {what}, which no grant allows"));
-    }
-
-    /// What was asked for first without a grant, and the line to add.
-    pub fn denied(&self) -> Option<String> {
-        self.denied.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn deny(&self, text: String) {
-        self.denied.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
+        self.denials.note(format!("asked {what}, which no grant allows"));
     }
 }
 
-fn line(destination: &str) -> String {
+/// What to write so that a destination is granted.
+pub fn to_allow(destination: &str) -> String {
     format!("to allow it, add to the source's `grants.sockets`: `- \"{destination}\"`")
 }
 
@@ -143,7 +136,7 @@ mod tests {
     fn sockets(grants: &[(&str, u16, bool)], addresses: &'static [&'static str]) -> Sockets {
         let grant =
             |(host, port, private): &(&str, u16, bool)| SocketGrant { host: Host::parse(host).unwrap(), port: *port, private: *private };
-        Sockets::new(grants.iter().map(grant).collect(), Arc::new(Everywhere(addresses)))
+        Sockets::new(grants.iter().map(grant).collect(), Arc::new(Everywhere(addresses)), Denials::default())
     }
 
     #[tokio::test]
@@ -152,11 +145,11 @@ mod tests {
         let call = || sockets(&[("db.example", 5432, false)], &["93.184.215.14"]);
         let before = call();
         assert!(!before.may_connect(address(5432)));
-        assert!(before.denied().unwrap().contains("- \"93.184.215.14:5432\""));
+        assert!(before.denials.first().unwrap().contains("- \"93.184.215.14:5432\""));
         let after = call();
         assert_eq!(after.lookup("DB.example").await.unwrap().len(), 1);
         assert!(after.may_connect(address(5432)));
-        assert_eq!(after.denied(), None);
+        assert_eq!(after.denials.first(), None);
         assert!(!after.may_connect(address(22)));
     }
 
@@ -164,7 +157,7 @@ mod tests {
     async fn other_names_are_not_answered_and_the_message_names_the_line() {
         let call = sockets(&[("db.example", 5432, false)], &["93.184.215.14"]);
         assert_eq!(call.lookup("evil.example").await, Err(LookupFailure::Denied));
-        assert!(call.denied().unwrap().contains("`grants.sockets`: `- \"evil.example:PORT\"`"), "{:?}", call.denied());
+        assert!(call.denials.first().unwrap().contains("`grants.sockets`: `- \"evil.example:PORT\"`"), "{:?}", call.denials.first());
         for name in ["a b", "", "db.example.", "127.1"] {
             assert_eq!(call.lookup(name).await, Err(LookupFailure::Invalid), "{name}");
         }
@@ -178,7 +171,7 @@ mod tests {
             let addresses: &'static [&'static str] = Box::leak(Box::new([address]));
             let call = sockets(&[("db.example", 80, private)], addresses);
             assert_eq!(call.lookup("db.example").await.is_ok(), allowed, "{address} {private}");
-            assert_eq!(call.denied().is_none(), allowed, "{address} {private}");
+            assert_eq!(call.denials.first().is_none(), allowed, "{address} {private}");
             assert_eq!(call.may_connect(SocketAddr::new(address.parse().unwrap(), 80)), allowed, "{address} {private}");
         }
     }

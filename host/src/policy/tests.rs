@@ -121,6 +121,8 @@ const KEYS: &[(&str, &str)] = &[
     ("audit", "audit: { file: /var/log/flytoken.jsonl } # this"),
     ("audit.file", "audit: { file: /var/log/flytoken.jsonl } # this"),
     ("audit.required", "audit:\n  file: /a\n  required: true # this"),
+    ("audit.forward", "audit:\n  file: /a\n  forward: syslog # this"),
+    ("audit.forward-socket", "audit:\n  file: /a\n  forward: syslog\n  forward-socket: /run/log # this"),
     ("audit.rotate-at", "audit:\n  file: /a\n  rotate-at: 1MiB # this"),
     ("sources", "sources: [] # this"),
     ("sources.name", "sources:\n  - component: '*'\n    name: other # this"),

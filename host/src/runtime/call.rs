@@ -17,6 +17,7 @@ use super::{
 use crate::{
     app::AppName,
     config::SourceName,
+    denials::{Denial, Denials},
     http::Client,
     kind::Kind,
     lease::{Lease, Provenance},
@@ -51,6 +52,10 @@ pub struct Call {
     pub sockets: Option<Arc<Sockets>>,
     /// The variables that the source sees, by name.
     pub env: Arc<Vec<(String, String)>>,
+    /// Where it is noted what the call asks for without its grant.
+    pub denials: Denials,
+    /// Is told of each of those at the end; their texts are clean by then.
+    pub denied: Arc<dyn Fn(Denial) + Send + Sync>,
     /// Whether secrets may be revealed.
     pub reveal: bool,
     /// How long the call may take, host calls included. Waiting for a free sandbox is not counted.
@@ -161,7 +166,7 @@ impl Loaded {
         let runtime = &self.0.runtime;
         // Nobody closes it, and without a permit the pool itself would say so.
         let _sandbox = runtime.sandboxes.acquire().await.ok();
-        let (source, timeout) = (call.source.clone(), call.timeout);
+        let (source, timeout, denied) = (call.source.clone(), call.timeout, Arc::clone(&call.denied));
         let deadline = Instant::now() + timeout;
         let mut store = State::store(&runtime.engine, call, deadline);
 
@@ -176,7 +181,7 @@ impl Loaded {
             Ok(Err(error)) => End::Failed(error),
             Err(_elapsed) => End::TimedOut,
         };
-        end.settle(store.data_mut(), &source, timeout)
+        end.settle(store.data_mut(), &source, timeout, &*denied)
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     state::State,
     text::TEXT_BYTES,
 };
-use crate::config::SourceName;
+use crate::{config::SourceName, denials::Denial};
 
 /// How the engine came back.
 pub(super) enum End {
@@ -29,10 +29,22 @@ pub(super) enum End {
 }
 
 impl End {
-    /// Writes the log of the call and says what its end means.
-    pub(super) fn settle(self, state: &mut State, source: &SourceName, timeout: Duration) -> Result<Answer, Refused> {
+    /// Writes the log of the call, tells of what it was denied, and says what its end means.
+    pub(super) fn settle(
+        self,
+        state: &mut State,
+        source: &SourceName,
+        timeout: Duration,
+        denied: &dyn Fn(Denial),
+    ) -> Result<Answer, Refused> {
         state.censor_headers();
         write_log(state, source);
+        let (mut denials, censor) = (state.denials().take(), state.secrets().censor());
+        for denial in &mut denials {
+            denial.text = censor.clean(&denial.text, TEXT_BYTES);
+        }
+        let first = denials.first().map(|denial| denial.text.clone());
+        denials.into_iter().for_each(denied);
         let refused = match self {
             Self::Answered(answer) => return Ok(answer),
             Self::Refused(refusal) => Refused::Said(types::refusal(refusal, state.secrets().censor())),
@@ -40,7 +52,7 @@ impl End {
             Self::TimedOut => Refused::Broke(timed_out(timeout)),
         };
         // Whatever the source made of it: without the grant it cannot do better.
-        match denied(state, source) {
+        match first {
             Some(text) => Err(Refused::Broke(Broke { kind: BrokeKind::Denied, text })),
             None => Err(refused),
         }
@@ -51,19 +63,6 @@ fn write_log(state: &mut State, source: &SourceName) {
     let log = state.wasi().log().clone();
     let censor = state.secrets().censor();
     log.for_each_line(|line| tracing::info!(target: "flytoken::source", %source, "{}", censor.clean(line, TEXT_BYTES)));
-}
-
-fn denied(state: &mut State, source: &SourceName) -> Option<String> {
-    if let Some(text) = state.commands().denied().map(str::to_owned) {
-        return Some(state.secrets().censor().clean(&text, TEXT_BYTES));
-    }
-    if let Some(text) = state.network_denied() {
-        return Some(state.secrets().censor().clean(&text, TEXT_BYTES));
-    }
-    state
-        .secrets()
-        .reveal_denied()
-        .then(|| format!("called `reveal`, which needs the grant `reveal`; add `reveal: true` under `sources.{source}.grants`"))
 }
 
 fn timed_out(timeout: Duration) -> Broke {

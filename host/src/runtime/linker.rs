@@ -52,6 +52,7 @@ pub(super) fn granted(ungranted: &Linker<State>, grants: &Grants) -> wasmtime::R
     if Grant::Http.is_given(grants) {
         http::add_to_linker(&mut linker)?;
     }
+    sockets::add_refusals_to_linker(&mut linker, !grants.sockets.is_empty())?;
     if !grants.sockets.is_empty() {
         sockets::add_lookup_to_linker(&mut linker)?;
     }

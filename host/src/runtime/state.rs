@@ -23,7 +23,7 @@ use super::{
     limits::{HOST_CALL_BYTES, Limits},
     wasi::Wasi,
 };
-use crate::network::Sockets;
+use crate::{denials::Denials, network::Sockets};
 
 /// The state of one call. The linker lends each interface its own part and nothing else.
 pub(super) struct State {
@@ -36,6 +36,7 @@ pub(super) struct State {
     files: Option<Arc<dyn FilesAccess>>,
     http: Http,
     sockets: Option<Arc<Sockets>>,
+    denials: Denials,
     limits: Limits,
 }
 
@@ -46,14 +47,15 @@ impl State {
         let login_text = call.login.as_ref().map(|login| Arc::clone(&login.token));
         let state = Self {
             wasi: Wasi::new(&call.env, call.sockets.as_ref()),
-            secrets: Secrets::new(stamp, login_text, call.reveal),
+            secrets: Secrets::new(stamp, login_text, call.reveal, call.denials.clone()),
             settings: Settings(call.settings),
             login: CurrentLogin::new(call.login),
             records: call.records,
-            commands: Commands::new(call.command),
+            commands: Commands::new(call.command, call.denials.clone()),
             files: call.files,
             http: Http::new(call.http),
             sockets: call.sockets,
+            denials: call.denials,
             limits: Limits::new(call.memory),
         };
         let mut store = Store::new(engine, state);
@@ -103,7 +105,7 @@ impl State {
 
     /// The part of `files`.
     pub(super) fn files(&mut self) -> FilesView<'_> {
-        FilesView { access: self.files.clone(), secrets: &mut self.secrets }
+        FilesView { access: self.files.clone(), secrets: &mut self.secrets, denials: self.denials.clone() }
     }
 
     /// The part of `wasi:http`, with the table that WASI's handles lie in.
@@ -116,9 +118,9 @@ impl State {
         LookupView { sockets: self.sockets.as_ref(), table: self.wasi.table() }
     }
 
-    /// What the call asked of the network without a grant, and the line to add.
-    pub(super) fn network_denied(&self) -> Option<String> {
-        self.http.denied().or_else(|| self.sockets.as_ref().and_then(|sockets| sockets.denied()))
+    /// What the call asked for without a grant.
+    pub(super) fn denials(&self) -> &Denials {
+        &self.denials
     }
 
     /// Has what the host wrote into headers struck out of the source's texts: a server may have sent it back.

@@ -44,7 +44,16 @@ fn grant(origin: &str, headers: &[(&str, HeaderValueFrom)]) -> HttpGrant {
 fn client(grants: Vec<HttpGrant>) -> (Client, Arc<Loopback>) {
     let resolver = Arc::new(Loopback::default());
     let login = Arc::new(ApiToken::new(Zeroizing::new("FlyV1 fm2_canary".to_owned())));
-    (Client::new(grants, Some(Arc::new(Changing::default())), Some(login), Arc::clone(&resolver) as Arc<dyn Resolve>), resolver)
+    (
+        Client::new(
+            grants,
+            Some(Arc::new(Changing::default())),
+            Some(login),
+            Arc::clone(&resolver) as Arc<dyn Resolve>,
+            Denials::default(),
+        ),
+        resolver,
+    )
 }
 
 type Plain = http_body_util::combinators::MapErr<Full<Bytes>, fn(std::convert::Infallible) -> Failure>;
@@ -115,7 +124,7 @@ async fn what_is_not_granted_or_no_ordinary_request_does_not_even_resolve_a_name
     assert!(matches!(client.send(hop, patience()).await.err(), Some(Failure::Invalid(_))));
     assert_eq!(resolver.0.load(Ordering::Relaxed), 0);
     assert_eq!(
-        client.denied().unwrap().split_once("add to").unwrap().1,
+        client.denials.first().unwrap().split_once("add to").unwrap().1,
         " the source's `grants.http`: `- { origin: \"https://evil.example\" }`"
     );
 }
@@ -153,6 +162,7 @@ async fn a_header_without_a_value_that_fits_is_no_request() {
         None,
         None,
         Arc::new(Loopback::default()),
+        Denials::default(),
     );
     let failure = nobody.send(request("GET", "https://vault.example/"), patience()).await.err();
     assert!(matches!(failure, Some(Failure::Header(text)) if text.contains("nobody is logged in")));
@@ -212,6 +222,6 @@ async fn an_address_that_is_private_is_not_reached_without_the_word_and_the_line
     let failure = client.send(request("GET", &format!("{origin}/")), patience()).await.err();
     assert!(matches!(failure, Some(Failure::Dial(DialError::Prohibited(_)))), "{failure:?}");
     let line = format!("`- {{ origin: \"{origin}\", private: true }}`");
-    assert!(client.denied().unwrap().contains(&line), "{:?}", client.denied());
+    assert!(client.denials.first().unwrap().contains(&line), "{:?}", client.denials.first());
     assert!(seen.try_recv().is_err(), "nobody connected");
 }

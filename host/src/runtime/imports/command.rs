@@ -6,30 +6,26 @@ use wasmtime::component::HasData;
 
 use crate::{
     command as programs,
+    denials::Denials,
     runtime::{access::CommandAccess, bindings::flytoken::source::command},
 };
 
 /// The programs that one call may run.
 pub(in crate::runtime) struct Commands {
     access: Option<Arc<dyn CommandAccess>>,
-    denied: Option<String>,
+    denials: Denials,
 }
 
 impl Commands {
     /// Runs through `access`; none only if the host linked `command` and then lends none.
-    pub(in crate::runtime) fn new(access: Option<Arc<dyn CommandAccess>>) -> Self {
-        Self { access, denied: None }
-    }
-
-    /// What was asked for without a grant, and the line to add.
-    pub(in crate::runtime) fn denied(&self) -> Option<&str> {
-        self.denied.as_deref()
+    pub(in crate::runtime) fn new(access: Option<Arc<dyn CommandAccess>>, denials: Denials) -> Self {
+        Self { access, denials }
     }
 
     /// What the source is told of a run; that it was denied is remembered.
-    fn told(&mut self, ran: Result<Arc<programs::Output>, programs::Failure>) -> Result<command::Output, command::Failure> {
+    fn told(&self, ran: Result<Arc<programs::Output>, programs::Failure>) -> Result<command::Output, command::Failure> {
         if let Err(programs::Failure::Denied(text)) = &ran {
-            self.denied.get_or_insert_with(|| text.clone());
+            self.denials.note(text.as_str());
         }
         ran.map(|output| command_output(&output)).map_err(failure)
     }
@@ -86,19 +82,19 @@ mod tests {
 
     #[tokio::test]
     async fn output_reaches_the_source() {
-        let mut commands = Commands::new(Some(Arc::new(Programs)));
+        let mut commands = Commands::new(Some(Arc::new(Programs)), Denials::default());
         let output = commands.run("fly".into(), vec!["version".into()]).await.expect("no trap").expect("granted");
         assert_eq!((output.code, output.stdout.as_slice()), (Some(0), b"fly version".as_slice()));
         let output = commands.run_on("fly".into(), vec!["revoke".into()], "a1".into()).await.expect("no trap").expect("granted");
         assert_eq!(output.stdout, b"fly revoke on a1");
-        assert_eq!(commands.denied(), None);
+        assert_eq!(commands.denials.first(), None);
     }
 
     #[tokio::test]
     async fn a_denied_command_is_remembered() {
-        let mut commands = Commands::new(Some(Arc::new(Programs)));
+        let mut commands = Commands::new(Some(Arc::new(Programs)), Denials::default());
         let failure = commands.run("rm".into(), vec!["-rf".into()]).await.expect("no trap").expect_err("not granted");
         assert!(matches!(failure, command::Failure::Denied(_)));
-        assert_eq!(commands.denied(), Some("`rm` is not granted"));
+        assert_eq!(commands.denials.first().as_deref(), Some("`rm` is not granted"));
     }
 }

@@ -7,7 +7,9 @@ use zeroize::Zeroizing;
 
 use super::secrets::{Secret, Secrets};
 use crate::{
+    denials::Denials,
     granted_files::FileForm,
+    plain,
     runtime::{
         access::{FilesAccess, FilesFailure},
         bindings::flytoken::source::files,
@@ -20,20 +22,31 @@ pub(in crate::runtime) struct FilesView<'a> {
     pub(in crate::runtime) access: Option<Arc<dyn FilesAccess>>,
     /// Where handles go.
     pub(in crate::runtime) secrets: &'a mut Secrets,
+    /// Where it is noted what is denied.
+    pub(in crate::runtime) denials: Denials,
 }
 
-async fn content(access: Option<Arc<dyn FilesAccess>>, name: &str, form: FileForm) -> Result<Zeroizing<Vec<u8>>, files::Failure> {
-    let access = access.ok_or_else(|| files::Failure::Denied("no file is open for this call".into()))?;
-    access.read(name, form).await.map_err(|failure| match failure {
-        FilesFailure::Denied(line) => files::Failure::Denied(line),
-        FilesFailure::Absent => files::Failure::Absent,
-        FilesFailure::Failed(text) => files::Failure::Failed(text),
-    })
+impl FilesView<'_> {
+    /// What is behind a name; waits with nothing of the call but what it needs.
+    fn content(&self, name: String, form: FileForm) -> impl Future<Output = Result<Zeroizing<Vec<u8>>, files::Failure>> + use<> {
+        let (access, denials) = (self.access.clone(), self.denials.clone());
+        async move {
+            let access = access.ok_or_else(|| files::Failure::Denied("no file is open for this call".into()))?;
+            access.read(&name, form).await.map_err(|failure| match failure {
+                FilesFailure::Denied(line) => {
+                    denials.note(format!("asked for the file `{}`: {line}", plain::line(&name)));
+                    files::Failure::Denied(line)
+                }
+                FilesFailure::Absent => files::Failure::Absent,
+                FilesFailure::Failed(text) => files::Failure::Failed(text),
+            })
+        }
+    }
 }
 
 impl files::Host for FilesView<'_> {
     async fn seal(&mut self, name: String) -> wasmtime::Result<Result<Resource<Secret>, files::Failure>> {
-        let bytes = match content(self.access.clone(), &name, FileForm::Secret).await {
+        let bytes = match self.content(name, FileForm::Secret).await {
             Ok(bytes) => bytes,
             Err(failure) => return Ok(Err(failure)),
         };
@@ -45,7 +58,7 @@ impl files::Host for FilesView<'_> {
 
     async fn read(&mut self, name: String) -> wasmtime::Result<Result<Vec<u8>, files::Failure>> {
         // The copy that goes to the source is out of the host's hands; its own is wiped.
-        Ok(content(self.access.clone(), &name, FileForm::Bytes).await.map(|bytes| bytes.to_vec()))
+        Ok(self.content(name, FileForm::Bytes).await.map(|bytes| bytes.to_vec()))
     }
 }
 

@@ -11,6 +11,7 @@ use super::secrets::Secrets;
 use crate::{
     command,
     config::SourceName,
+    denials::Denials,
     kind::Kind,
     lease::{Lease, Provenance},
     login::{Generation, Login, LoginOrigin},
@@ -49,7 +50,7 @@ pub(in crate::runtime) fn stamp() -> Stamp {
 }
 
 pub(in crate::runtime) fn secrets(login: Option<&str>, reveal: bool) -> Secrets {
-    Secrets::new(stamp(), login.map(token), reveal)
+    Secrets::new(stamp(), login.map(token), reveal, Denials::default())
 }
 
 /// A record that lies in memory, or one where everything fails.

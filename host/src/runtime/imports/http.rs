@@ -41,11 +41,6 @@ impl Http {
         WasiHttpCtxView { hooks: &mut self.sender, table, ctx: &mut self.context }
     }
 
-    /// What was asked for without a grant, and the line to add.
-    pub(in crate::runtime) fn denied(&self) -> Option<String> {
-        self.sender.client.as_ref().and_then(|client| client.denied())
-    }
-
     /// What the host wrote into headers, and a server may have sent back.
     pub(in crate::runtime) fn written(&self) -> Vec<Arc<ApiToken>> {
         self.sender.client.as_ref().map(|client| client.written()).unwrap_or_default()

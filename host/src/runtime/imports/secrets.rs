@@ -6,6 +6,7 @@ use wasmtime::component::{HasData, Resource, ResourceTable};
 use zeroize::Zeroizing;
 
 use crate::{
+    denials::Denials,
     lease::Provenance,
     runtime::{
         bindings::flytoken::source::secrets,
@@ -32,21 +33,21 @@ pub(in crate::runtime) struct Secrets {
     /// The login of this call, whether or not the source asked for it.
     login: Option<Arc<ApiToken>>,
     reveal: bool,
-    reveal_denied: bool,
+    denials: Denials,
     sealed_bytes: usize,
     censor: Censor,
 }
 
 impl Secrets {
     /// No secrets yet. What is sealed gets `stamp`; `reveal` is the grant of that name.
-    pub(in crate::runtime) fn new(stamp: Stamp, login: Option<Arc<ApiToken>>, reveal: bool) -> Self {
+    pub(in crate::runtime) fn new(stamp: Stamp, login: Option<Arc<ApiToken>>, reveal: bool, denials: Denials) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
         let mut censor = Censor::default();
         if let Some(login) = &login {
             censor.add(login);
         }
-        Self { table, stamp, login, reveal, reveal_denied: false, sealed_bytes: 0, censor }
+        Self { table, stamp, login, reveal, denials, sealed_bytes: 0, censor }
     }
 
     /// Gives the source a handle on `secret`.
@@ -88,11 +89,6 @@ impl Secrets {
         self.censor.add(token);
     }
 
-    /// Whether `reveal` was called without its grant.
-    pub(in crate::runtime) fn reveal_denied(&self) -> bool {
-        self.reveal_denied
-    }
-
     /// Whether `text` is made of items of the login and nothing else: then it is the login, however it came here.
     fn is_login(&self, text: &str) -> bool {
         let Some(login) = &self.login else { return false };
@@ -115,7 +111,9 @@ impl secrets::HostSecret for Secrets {
 
     fn reveal(&mut self, secret: Resource<Secret>) -> wasmtime::Result<Result<String, secrets::Denied>> {
         if !self.reveal {
-            self.reveal_denied = true;
+            let source = &self.stamp.provenance.source;
+            self.denials
+                .note(format!("called `reveal`, which needs the grant `reveal`; add `reveal: true` under `sources.{source}.grants`"));
             return Ok(Err(secrets::Denied { grant: "reveal".into() }));
         }
         Ok(Ok(self.table.get(&secret)?.token.expose().to_owned()))
@@ -178,7 +176,7 @@ mod tests {
             let handle = secrets.lend(secret).expect("room");
             let answer = secrets.reveal(handle).expect("no trap");
             assert_eq!(answer.is_ok(), granted);
-            assert_eq!(secrets.reveal_denied(), !granted);
+            assert_eq!(secrets.denials.first().is_some(), !granted);
         }
     }
 

@@ -18,14 +18,20 @@ use wasmtime_wasi::{
     async_trait,
     p2::{
         DynPollable, Network, Pollable,
-        bindings::sockets::network::{ErrorCode, IpAddress},
+        bindings::sockets::{
+            ip_name_lookup::ResolveAddressStream,
+            network::{ErrorCode, IpAddress, IpAddressFamily},
+            tcp::TcpSocket,
+            udp::UdpSocket,
+        },
         subscribe,
     },
     sockets::SocketAddrUse,
 };
 
 use crate::{
-    network::{LookupFailure, Sockets},
+    network::{LookupFailure, Sockets, to_allow},
+    plain,
     runtime::state::State,
 };
 
@@ -109,6 +115,30 @@ impl LookupView<'_> {
     }
 }
 
+/// Has sockets that no grant allows refused before there is one, and noted: UDP, and TCP and lookups where no destination is granted.
+pub(in crate::runtime) fn add_refusals_to_linker(linker: &mut Linker<State>, granted: bool) -> wasmtime::Result<()> {
+    type Call<'a> = StoreContextMut<'a, State>;
+    fn deny<T>(call: &Call<'_>, what: &str) -> Result<T, ErrorCode> {
+        call.data().denials().note(format!("asked for {what}"));
+        Err(ErrorCode::AccessDenied)
+    }
+    linker.allow_shadowing(true);
+    linker.instance(CREATE_UDP)?.func_wrap("create-udp-socket", |call: Call<'_>, (_family,): (IpAddressFamily,)| {
+        Ok((deny::<Resource<UdpSocket>>(&call, "UDP, which no grant allows"),))
+    })?;
+    if !granted {
+        linker.instance(CREATE_TCP)?.func_wrap("create-tcp-socket", |call: Call<'_>, (_family,): (IpAddressFamily,)| {
+            Ok((deny::<Resource<TcpSocket>>(&call, &format!("a TCP socket; {}", to_allow("HOST:PORT"))),))
+        })?;
+        linker.instance(LOOKUP)?.func_wrap("resolve-addresses", |call: Call<'_>, (_network, name): (Resource<Network>, String)| {
+            let what = format!("the addresses of `{}`; {}", plain::line(&name), to_allow("HOST:PORT"));
+            Ok((deny::<Resource<ResolveAddressStream>>(&call, &what),))
+        })?;
+    }
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
 /// Puts our lookup in the place of the engine's. Written by hand: the engine's own trait for it has the engine's own lookup in its types.
 pub(in crate::runtime) fn add_lookup_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     type Call<'a> = StoreContextMut<'a, State>;
@@ -134,5 +164,7 @@ pub(in crate::runtime) fn add_lookup_to_linker(linker: &mut Linker<State>) -> wa
     Ok(())
 }
 
-/// The interface, in the version that the engine offers: another one would stand beside it, not in its place.
+/// The interfaces, in the version that the engine offers: another one would stand beside it, not in its place.
 const LOOKUP: &str = "wasi:sockets/ip-name-lookup@0.2.12";
+const CREATE_TCP: &str = "wasi:sockets/tcp-create-socket@0.2.12";
+const CREATE_UDP: &str = "wasi:sockets/udp-create-socket@0.2.12";

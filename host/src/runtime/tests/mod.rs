@@ -9,6 +9,7 @@ use super::{Call, Loaded, Runtime, SourceRequest, imports::fixtures};
 use crate::{
     app::AppName,
     config::{Grants, Role, SourceName},
+    denials::Denials,
     kind::Kind,
     owner::Intent,
     time::Timestamp,
@@ -75,6 +76,8 @@ fn call() -> Call {
         http: None,
         sockets: None,
         env: Arc::default(),
+        denials: Denials::default(),
+        denied: Arc::new(|_| {}),
         reveal: false,
         timeout: Duration::from_secs(5),
         memory: 1 << 20,

@@ -1,0 +1,179 @@
+//! What sources asked for without a grant.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::Notify;
+
+use crate::{app::AppName, config::SourceName, kind::Kind};
+
+/// Something that a source asked for without its grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// What it was, to be read after the source's name, and the line that would allow it.
+    pub text: String,
+    /// How often.
+    pub times: u64,
+}
+
+/// What one call was denied. Clones share it: whatever can deny has one.
+#[derive(Debug, Clone, Default)]
+pub struct Denials(Arc<Mutex<Vec<Denial>>>);
+
+impl Denials {
+    /// Takes note of one. The text may hold what the source made up, secrets included: it is cleaned before anybody reads it.
+    pub fn note(&self, text: impl Into<String>) {
+        let (mut noted, text) = (held(&self.0), text.into());
+        let is_known = noted.iter().any(|denial| denial.text == text);
+        let text = if is_known || noted.len() < MOST_DIFFERENT { text } else { OTHERS.into() };
+        match noted.iter_mut().find(|denial| denial.text == text) {
+            Some(denial) => denial.times = denial.times.saturating_add(1),
+            None => noted.push(Denial { text, times: 1 }),
+        }
+    }
+
+    /// The first one.
+    pub fn first(&self) -> Option<String> {
+        held(&self.0).first().map(|denial| denial.text.clone())
+    }
+
+    /// All of them, in their order. There are none afterwards.
+    pub fn take(&self) -> Vec<Denial> {
+        std::mem::take(&mut *held(&self.0))
+    }
+}
+
+/// A denial, and whose it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeniedCall {
+    /// The source.
+    pub source: SourceName,
+    /// The app that it was asked for.
+    pub app: AppName,
+    /// What the token was for.
+    pub kind: Kind,
+    /// What it was denied; capped, escaped, without any secret.
+    pub denial: Denial,
+}
+
+/// Denials of all sources that wait to be put on record.
+#[derive(Debug, Default)]
+pub struct DeniedCalls {
+    waiting: Mutex<VecDeque<DeniedCall>>,
+    /// Wakes whoever puts them on record.
+    arrived: Arc<Notify>,
+}
+
+impl DeniedCalls {
+    /// Whoever waits for `arrived` is told of each.
+    pub fn new(arrived: Arc<Notify>) -> Self {
+        Self { waiting: Mutex::default(), arrived }
+    }
+
+    /// Has it logged, and put on record.
+    pub fn add(&self, call: DeniedCall) {
+        let DeniedCall { source, app, kind, denial } = &call;
+        tracing::warn!(%source, %app, %kind, times = denial.times, "denied: {}", denial.text);
+        let mut waiting = held(&self.waiting);
+        if waiting.len() < MOST_WAITING {
+            waiting.push_back(call);
+        } else if let Some(last) = waiting.back_mut() {
+            // The disk takes nothing, and the log has them all.
+            last.denial.times = last.denial.times.saturating_add(call.denial.times);
+        }
+        drop(waiting);
+        self.arrived.notify_one();
+    }
+
+    /// Hands each to `record`, until that fails for one: this one and what is behind it are kept for the next time.
+    ///
+    /// # Errors
+    /// What `record` failed with.
+    pub fn drain<E>(&self, mut record: impl FnMut(&DeniedCall) -> Result<(), E>) -> Result<(), E> {
+        loop {
+            // Recording may take its time, and sources go on meanwhile.
+            let Some(call) = held(&self.waiting).pop_front() else { return Ok(()) };
+            if let Err(error) = record(&call) {
+                held(&self.waiting).push_front(call);
+                return Err(error);
+            }
+        }
+    }
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Different denials of one call that are told apart; a source may think of a billion.
+const MOST_DIFFERENT: usize = 16;
+
+/// What stands for all others.
+const OTHERS: &str = "asked for more that is not granted than is told one by one";
+
+/// Denials that wait at most.
+const MOST_WAITING: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_is_counted_and_more_than_a_few_are_lumped_together() {
+        let denials = Denials::default();
+        for at in 0..100 {
+            denials.clone().note(format!("asked for {}", at % 20));
+        }
+        assert_eq!(denials.first().as_deref(), Some("asked for 0"));
+        let taken = denials.take();
+        assert_eq!(taken.len(), MOST_DIFFERENT + 1);
+        assert_eq!((taken[15].text.as_str(), taken[15].times), ("asked for 15", 5));
+        assert_eq!((taken[16].text.as_str(), taken[16].times), (OTHERS, 20));
+        assert_eq!(denials.take(), []);
+    }
+
+    #[test]
+    fn what_could_not_be_recorded_waits_in_its_place() {
+        let calls = DeniedCalls::default();
+        let call = |text: &str| DeniedCall {
+            source: SourceName::parse("corp").unwrap(),
+            app: AppName::parse("web").unwrap(),
+            kind: Kind::Deploy,
+            denial: Denial { text: text.into(), times: 1 },
+        };
+        for text in ["a", "b", "c"] {
+            calls.add(call(text));
+        }
+        let mut seen = Vec::new();
+        let mut record = |call: &DeniedCall| {
+            seen.push(call.denial.text.clone());
+            if call.denial.text == "b" && seen.len() == 2 { Err("the disk is full") } else { Ok(()) }
+        };
+        assert_eq!(calls.drain(&mut record), Err("the disk is full"));
+        assert_eq!(calls.drain(&mut record), Ok(()));
+        assert_eq!(seen, ["a", "b", "b", "c"]);
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let calls = DeniedCalls::default();
+        for _ in 0..MOST_WAITING + 10 {
+            calls.add(DeniedCall {
+                source: SourceName::parse("corp").unwrap(),
+                app: AppName::parse("web").unwrap(),
+                kind: Kind::Deploy,
+                denial: Denial { text: "asked".into(), times: 1 },
+            });
+        }
+        let (mut count, mut times) = (0, 0);
+        calls
+            .drain(|call| {
+                (count, times) = (count + 1, times + call.denial.times);
+                Ok::<_, ()>(())
+            })
+            .unwrap();
+        assert_eq!((count, times), (MOST_WAITING, MOST_WAITING as u64 + 10));
+    }
+}
