@@ -3,8 +3,7 @@
 use std::{
     collections::VecDeque,
     ffi::OsString,
-    fs::{self, Metadata},
-    io,
+    fs, io,
     os::unix::fs::MetadataExt,
     path::{Component, Path, PathBuf},
 };
@@ -18,13 +17,21 @@ use std::{
 /// # Errors
 /// [`Untrusted`] names the first component that does not hold, and the command that mends it.
 pub fn check(path: &Path, uid: u32) -> Result<PathBuf, Untrusted> {
+    check_by(&Waiting, path, uid)
+}
+
+/// The same, by what `files` say.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn check_by(files: &impl Files, path: &Path, uid: u32) -> Result<PathBuf, Untrusted> {
     if !path.is_absolute() {
         return Err(Untrusted::Relative(path.to_owned()));
     }
     let mut rest = VecDeque::new();
     put_in_front(&mut rest, path);
     let mut real = PathBuf::from("/");
-    look(&real, uid)?;
+    look(files, &real, uid)?;
     let mut links = 0;
     while let Some(name) = rest.pop_front() {
         if name == ".." {
@@ -32,13 +39,13 @@ pub fn check(path: &Path, uid: u32) -> Result<PathBuf, Untrusted> {
             continue;
         }
         let next = real.join(&name);
-        let found = look(&next, uid)?;
+        let found = look(files, &next, uid)?;
         if found.is_symlink() {
             links += 1;
             if links > MOST_LINKS {
                 return Err(Untrusted::Loop(path.to_owned()));
             }
-            let target = fs::read_link(&next).map_err(|cause| Untrusted::unreadable(&next, cause))?;
+            let target = files.read_link(&next).map_err(|cause| Untrusted::unreadable(&next, cause))?;
             if target.is_absolute() {
                 real = PathBuf::from("/");
             }
@@ -51,6 +58,54 @@ pub fn check(path: &Path, uid: u32) -> Result<PathBuf, Untrusted> {
         real = next;
     }
     Ok(real)
+}
+
+/// What a file, folder or link is, as far as it matters here.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Found {
+    /// Its owner.
+    pub(crate) uid: u32,
+    /// Its group.
+    pub(crate) gid: u32,
+    /// What kind it is, and who may do what.
+    pub(crate) mode: u32,
+}
+
+impl Found {
+    fn is(self, kind: rustix::fs::FileType) -> bool {
+        rustix::fs::FileType::from_raw_mode(self.mode as rustix::fs::RawMode) == kind
+    }
+
+    fn is_symlink(self) -> bool {
+        self.is(rustix::fs::FileType::Symlink)
+    }
+
+    fn is_dir(self) -> bool {
+        self.is(rustix::fs::FileType::Directory)
+    }
+}
+
+/// What tells about files.
+pub(crate) trait Files {
+    /// What lies at this path; of a link, the link itself.
+    fn look(&self, path: &Path) -> io::Result<Found>;
+
+    /// What a link says.
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf>;
+}
+
+/// The machine's files, for as long as they take.
+pub(crate) struct Waiting;
+
+impl Files for Waiting {
+    fn look(&self, path: &Path) -> io::Result<Found> {
+        let found = fs::symlink_metadata(path)?;
+        Ok(Found { uid: found.uid(), gid: found.gid(), mode: found.mode() })
+    }
+
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        fs::read_link(path)
+    }
 }
 
 /// Why a path cannot be trusted.
@@ -143,15 +198,15 @@ pub(crate) fn shown(path: &Path) -> String {
     if text.chars().all(|c| c.is_alphanumeric() || "/._-+@:,".contains(c)) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-fn look(path: &Path, uid: u32) -> Result<Metadata, Untrusted> {
-    let found = fs::symlink_metadata(path).map_err(|cause| Untrusted::unreadable(path, cause))?;
-    let owner = found.uid();
+fn look(files: &impl Files, path: &Path, uid: u32) -> Result<Found, Untrusted> {
+    let found = files.look(path).map_err(|cause| Untrusted::unreadable(path, cause))?;
+    let owner = found.uid;
     if owner != ROOT && owner != uid {
         return Err(Untrusted::Owner { path: path.to_owned(), owner, uid });
     }
     // A link's own mode says nothing, and what is in a sticky folder can be replaced by its owner alone.
-    let exempt = found.is_symlink() || (found.is_dir() && found.mode() & STICKY != 0);
-    match Writers::of(found.mode(), found.gid()) {
+    let exempt = found.is_symlink() || (found.is_dir() && found.mode & STICKY != 0);
+    match Writers::of(found.mode, found.gid) {
         Some(writers) if !exempt => Err(Untrusted::Writable { path: path.to_owned(), writers }),
         _ => Ok(found),
     }

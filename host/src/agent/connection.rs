@@ -178,6 +178,10 @@ impl<C: Answers> Connection<C> {
         }
         let known = self.client.facts();
         let facts = Facts { pid: known.pid, uid: known.uid, gid: known.gid, ..Facts::default() };
+        if let Some(attested) = self.attestor.look_at_once(Peer::of(stream, facts.clone()), wanted) {
+            self.client = Arc::new(attested);
+            return;
+        }
         let (peer, attestor) = (Peer::of(stream, facts.clone()), self.attestor.clone());
         // Off this thread: a slow file system, or a long executable, shall hold up nobody else.
         let looking = spawn_blocking(move || attestor.look(peer, wanted));

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{attestor::Own, executable::Running, process::Process};
+use super::{attestor::Own, executable::Running, lookup::Lookup, process::Process};
 
 /// A process above a flytoken, and what it runs as far as that may be looked at.
 #[derive(Debug)]
@@ -15,12 +15,12 @@ impl Ancestor {
     /// The nearest above `process` that is not flytoken as well. None if there is none so near.
     ///
     /// # Errors
-    /// If one of them ends meanwhile: then the next is another's parent.
-    pub(super) fn nearest(process: &Process, own: &Own) -> io::Result<Option<Self>> {
+    /// If one of them ends meanwhile: then the next is another's parent. [`io::ErrorKind::WouldBlock`] if something has to be waited for.
+    pub(super) fn nearest(process: &Process, own: &Own, lookup: Lookup) -> io::Result<Option<Self>> {
         let Some(mut ancestor) = Self::above(process)? else { return Ok(None) };
         for _ in 0..MOST_GENERATIONS {
             match &ancestor.running {
-                Some(running) if own.is(running, &ancestor.process) => {}
+                Some(running) if own.is(running, ancestor.process.executable_path().ok().as_deref(), lookup)? => {}
                 _ => return Ok(Some(ancestor)),
             }
             let Some(above) = Self::above(&ancestor.process)? else { return Ok(None) };

@@ -1,7 +1,11 @@
 //! Looks at processes, as far as somebody wants to know.
 
 #[cfg(target_os = "linux")]
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{Attested, Peer, Wanted};
 #[cfg(target_os = "linux")]
@@ -12,6 +16,7 @@ use super::{
     cgroup::Place,
     digests::Digests,
     executable::Running,
+    lookup::Lookup,
     peer::PeerHandle,
     process::{Process, lives},
 };
@@ -36,6 +41,11 @@ impl Attestor {
         Self
     }
 
+    /// What comes with the connection, which is there at once.
+    pub fn look_at_once(&self, peer: Peer, wanted: Wanted) -> Option<Attested> {
+        Some(self.look(peer, wanted))
+    }
+
     /// What comes with the connection: the system tells no more in a way that could be relied on.
     pub fn look(&self, peer: Peer, wanted: Wanted) -> Attested {
         Attested::unseen(peer.facts, wanted)
@@ -52,13 +62,18 @@ pub(super) struct Own {
 
 #[cfg(target_os = "linux")]
 impl Own {
-    /// Whether a process is flytoken: the same file, or what is at the same place by now, as after an upgrade.
-    pub(super) fn is(&self, running: &Running, process: &Process) -> bool {
+    /// Whether what runs, which the kernel calls `name`, is flytoken: the same file, or what is at the same place by now, as after an upgrade.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if that has to be waited for.
+    pub(super) fn is(&self, running: &Running, name: Option<&Path>, lookup: Lookup) -> io::Result<bool> {
         if self.running.as_ref().is_some_and(|own| own.identity == running.identity) {
-            return true;
+            return Ok(true);
         }
-        let Some(path) = &self.path else { return false };
-        process.executable_path().is_ok_and(|theirs| theirs == *path) && running.lies_at(path)
+        match &self.path {
+            Some(path) if name == Some(path) => running.lies_at(path, lookup),
+            _ => Ok(false),
+        }
     }
 }
 
@@ -68,7 +83,7 @@ impl Attestor {
     pub fn new() -> Self {
         let own = Process::open(std::process::id()).and_then(|process| {
             let running = Running::of(&process)?;
-            let path = running.place(&process).path;
+            let path = running.place(process.executable_path()?, Lookup::Waiting)?.path;
             Ok(Own { running: Some(running), path })
         });
         Self { own: Arc::new(own.unwrap_or_default()), digests: Arc::default() }
@@ -79,12 +94,23 @@ impl Attestor {
     /// What cannot be found out is none, so that no rule which asks for it fits. A process that is gone, or runs something else at the end than
     /// at the beginning, is changed from the outset.
     pub fn look(&self, peer: Peer, wanted: Wanted) -> Attested {
+        let facts = peer.facts.clone();
+        // Who waits is told all there is.
+        self.look_by(peer, wanted, Lookup::Waiting).unwrap_or_else(|_| Attested::unclear(facts, wanted))
+    }
+
+    /// The same by what the kernel has in memory, which it has of a program that runs, and a digest that is known. None if that is not enough.
+    pub fn look_at_once(&self, peer: Peer, wanted: Wanted) -> Option<Attested> {
+        self.look_by(peer, wanted, Lookup::AtOnce).ok()
+    }
+
+    fn look_by(&self, peer: Peer, wanted: Wanted, lookup: Lookup) -> Result<Attested, WouldWait> {
         let Peer { mut facts, handle } = peer;
         let pidfd = match handle {
             PeerHandle::Pidfd(pidfd) => Some(pidfd),
             PeerHandle::Unknown => None,
-            PeerHandle::Gone => return Attested::changed(facts, wanted),
-            PeerHandle::Unclear => return Attested::unclear(facts, wanted),
+            PeerHandle::Gone => return Ok(Attested::changed(facts, wanted)),
+            PeerHandle::Unclear => return Ok(Attested::unclear(facts, wanted)),
         };
         // Of whoever has the number now. Whether that is the peer shows below.
         let process = facts.pid.filter(|pid| *pid != 0).and_then(|pid| Process::open(pid).ok());
@@ -97,8 +123,11 @@ impl Attestor {
                 (facts.groups, knows_groups) = (groups, true);
             }
             hold.running = Running::of(process).ok();
-            if self.note(process, hold.running.as_ref(), wanted, &mut facts, &mut hold.ancestor).is_err() {
-                return Attested::changed(facts, wanted);
+            let look = Look { process, running: hold.running.as_ref(), wanted, lookup };
+            match self.note(&look, &mut facts, &mut hold.ancestor) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(WouldWait),
+                Err(_) => return Ok(Attested::changed(facts, wanted)),
             }
         }
         let is_peer = match (&hold.pidfd, &hold.process) {
@@ -109,24 +138,18 @@ impl Attestor {
             (None, Some(process)) => process.user().is_ok_and(|user| user == Some(facts.uid)),
             (None, None) => false,
         };
-        if !is_peer || !hold.holds() {
+        Ok(if !is_peer || !hold.holds() {
             Attested::changed(facts, wanted)
         } else if wanted.groups && !knows_groups {
             // An empty list would be taken for one: a rule that denies a group has to deny in doubt.
             Attested::unclear(facts, wanted)
         } else {
             Attested::held(facts, wanted, hold)
-        }
+        })
     }
 
-    fn note(
-        &self,
-        process: &Process,
-        running: Option<&Running>,
-        wanted: Wanted,
-        facts: &mut Facts,
-        ancestor: &mut Option<Ancestor>,
-    ) -> std::io::Result<()> {
+    fn note(&self, look: &Look<'_>, facts: &mut Facts, ancestor: &mut Option<Ancestor>) -> io::Result<()> {
+        let Look { process, running, wanted, lookup } = *look;
         if wanted.cgroup {
             // Its own also if it is flytoken: a child is where its parent was, but what a service manager starts is not where that is.
             let place = process.cgroups().map(|text| Place::read(&text)).unwrap_or_default();
@@ -136,24 +159,45 @@ impl Attestor {
             return Ok(());
         }
         let Some(running) = running else { return Ok(()) };
-        facts.via_flytoken = self.own.is(running, process);
+        let name = process.executable_path().ok();
+        facts.via_flytoken = self.own.is(running, name.as_deref(), lookup)?;
         if facts.via_flytoken {
-            *ancestor = Ancestor::nearest(process, &self.own)?;
+            *ancestor = Ancestor::nearest(process, &self.own, lookup)?;
             if let Some(Ancestor { process, running: Some(running) }) = ancestor {
-                facts.executable = Some(self.executable(process, running, wanted));
+                let look = Look { process, running: Some(running), wanted, lookup };
+                facts.executable = Some(self.executable(&look, running, process.executable_path().ok())?);
             }
         } else {
-            facts.executable = Some(self.executable(process, running, wanted));
+            facts.executable = Some(self.executable(look, running, name)?);
         }
         Ok(())
     }
 
-    fn executable(&self, process: &Process, running: &Running, wanted: Wanted) -> Executable {
-        let place = running.place(process);
-        let sha256 = if wanted.sha256 { self.digests.of(process, running) } else { None };
-        Executable { sha256, ..place }
+    fn executable(&self, look: &Look<'_>, running: &Running, name: Option<PathBuf>) -> io::Result<Executable> {
+        let sha256 = match look.lookup {
+            _ if !look.wanted.sha256 => None,
+            Lookup::AtOnce => Some(self.digests.known(running).ok_or(io::ErrorKind::WouldBlock)?),
+            Lookup::Waiting => self.digests.of(look.process, running),
+        };
+        let place = name.map(|name| running.place(name, look.lookup)).transpose()?.unwrap_or_default();
+        Ok(Executable { sha256, ..place })
     }
 }
+
+/// A process that is looked at, and how.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    process: &'a Process,
+    running: Option<&'a Running>,
+    wanted: Wanted,
+    lookup: Lookup,
+}
+
+/// What has to be known cannot be told without waiting.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+struct WouldWait;
 
 #[cfg(target_os = "linux")]
 impl Default for Attestor {

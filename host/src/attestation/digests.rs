@@ -34,6 +34,11 @@ struct State {
 }
 
 impl Digests {
+    /// The digest of what runs, if it is known.
+    pub(super) fn known(&self, running: &Running) -> Option<[u8; 32]> {
+        self.find(State::of_held(running)?)
+    }
+
     /// The digest of what the process runs, which was found to be `running`. None if it cannot be read, is too long, or changes meanwhile.
     /// May take as long as reading it.
     pub(super) fn of(&self, process: &Process, running: &Running) -> Option<[u8; 32]> {

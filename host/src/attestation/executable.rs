@@ -3,13 +3,13 @@
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use rustix::fs::{AtFlags, CWD, Statx, StatxFlags, statx};
+use rustix::fs::{AtFlags, Statx, StatxFlags, statx};
 
-use super::{Executable, process::Process};
-use crate::trust;
+use super::{Executable, lookup::Lookup, process::Process};
+use crate::trust::{self, Untrusted};
 
 /// The file that a process was found to run. It is held, so that no other gets its number while somebody compares.
 #[derive(Debug)]
@@ -39,24 +39,37 @@ impl Running {
         Ok(Self { identity: Identity::from(&found), file })
     }
 
-    /// Where it lies. May wait for file systems.
+    /// Where it lies, by the kernel's name for it.
     ///
     /// What the kernel calls a file need not be where it is: a process in mounts of its own has another file there, and a file that was
     /// replaced keeps its path. A path counts if it leads to this very file from here.
-    pub(super) fn place(&self, process: &Process) -> Executable {
-        let Ok(path) = process.executable_path() else { return Executable::default() };
-        if !path.is_absolute() || path.to_str().is_none() || !self.lies_at(&path) {
-            let elsewhere: String = path.to_string_lossy().chars().take(LONGEST_PATH).collect();
-            return Executable { elsewhere: Some(elsewhere), ..Executable::default() };
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if that has to be waited for.
+    pub(super) fn place(&self, name: PathBuf, lookup: Lookup) -> io::Result<Executable> {
+        if !name.is_absolute() || name.to_str().is_none() || !self.lies_at(&name, lookup)? {
+            let elsewhere: String = name.to_string_lossy().chars().take(LONGEST_PATH).collect();
+            return Ok(Executable { elsewhere: Some(elsewhere), ..Executable::default() });
         }
         // Looked for once more where the links end: what was checked has to be what it is.
-        let root_owned = trust::check(&path, ROOT).is_ok_and(|real| self.lies_at(&real));
-        Executable { path: Some(path), root_owned, ..Executable::default() }
+        let root_owned = match trust::check_by(&lookup, &name, ROOT) {
+            Ok(real) => self.lies_at(&real, lookup)?,
+            Err(Untrusted::Unreadable { cause, .. }) if cause.kind() == io::ErrorKind::WouldBlock => return Err(cause),
+            Err(_) => false,
+        };
+        Ok(Executable { path: Some(name), root_owned, ..Executable::default() })
     }
 
     /// Whether this path leads to it, seen from this process.
-    pub(super) fn lies_at(&self, path: &Path) -> bool {
-        statx(CWD, path, AtFlags::empty(), StatxFlags::INO).is_ok_and(|found| Identity::from(&found) == self.identity)
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if that has to be waited for.
+    pub(super) fn lies_at(&self, path: &Path, lookup: Lookup) -> io::Result<bool> {
+        match lookup.identity(path) {
+            Ok(found) => Ok(found == self.identity),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
+            Err(_) => Ok(false),
+        }
     }
 }
 

@@ -19,6 +19,8 @@ mod digests;
 #[cfg(target_os = "linux")]
 mod executable;
 mod file;
+#[cfg(target_os = "linux")]
+mod lookup;
 mod peer;
 #[cfg(target_os = "linux")]
 mod process;

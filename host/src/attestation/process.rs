@@ -94,9 +94,14 @@ impl Process {
     }
 
     fn read(&self, name: &str) -> io::Result<String> {
-        let file = File::from(openat(&self.folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?);
-        let mut bytes = Vec::with_capacity(4096);
-        file.take(LONGEST).read_to_end(&mut bytes)?;
+        let mut file = File::from(openat(&self.folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?);
+        let mut bytes = vec![0; 4096];
+        let length = file.read(&mut bytes)?;
+        bytes.truncate(length);
+        // The kernel hands out all there is as far as there is room: most are short.
+        if length == 4096 {
+            file.take(LONGEST).read_to_end(&mut bytes)?;
+        }
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }

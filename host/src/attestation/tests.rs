@@ -303,3 +303,20 @@ fn this_process_is_judged_by_who_called_it() {
 
 /// All but the digest, which takes its time in a debug build.
 const SEEN: Wanted = Wanted { sha256: false, ..Wanted::ALL };
+
+#[test]
+fn what_is_found_at_once_is_what_is_found_by_waiting() {
+    let stage = Stage::new();
+    let (_puppet, stream, waited) = stage.client("client");
+    // Nobody has read it yet, so that its digest has to be waited for.
+    assert!(stage.attestor.look_at_once(peer(&stream), Wanted::ALL).is_none());
+    let without_digest = Wanted { sha256: false, ..SEEN };
+    let attested = stage.attestor.look_at_once(peer(&stream), without_digest).expect("the kernel has in memory what runs");
+    let facts = |attested: &Attested| {
+        let mut facts = attested.facts().clone();
+        facts.executable.as_mut().unwrap().sha256 = None;
+        facts
+    };
+    assert_eq!(facts(&attested), facts(&waited));
+    attested.confirm().unwrap();
+}
