@@ -1,6 +1,11 @@
 //! `flytoken plugin`: sources of one's own are looked at, added, updated, listed and removed.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde_json::json;
 
@@ -229,4 +234,53 @@ fn a_removed_source_is_gone_with_its_component_unless_something_still_needs_them
     assert!(!stored(&home, vault()).exists());
     assert!(home.run(&["plugin", "remove", "second", "--yes"]).ends_with(7).contains("was not added here"));
     home.run(&["config", "check"]).ends_with(0);
+}
+
+/// Every compiled file below a folder, and which one it is: a file that is written anew is another. Beside each is one that counts its uses.
+fn files(folder: &Path) -> Vec<(PathBuf, u64)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_none() {
+            let inode = fs::metadata(&path).unwrap().ino();
+            found.push((path, inode));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn compile_fills_the_cache_for_whoever_starts_next_and_names_what_does_not_load() {
+    let mut home = home();
+    home.set("XDG_CACHE_HOME", &home.path("cache").display().to_string());
+    add(&home, &["vault.wasm", "--yes"]).ends_with(0);
+    let compile = |code| {
+        let ran = home.run(&["plugin", "compile", "--json"]);
+        ran.ends_with(code);
+        ran.json()
+    };
+    let of = |told: &serde_json::Value, name: &str| {
+        let sources = told["sources"].as_array().unwrap();
+        sources.iter().find(|source| source["name"] == name).unwrap_or_else(|| panic!("{told}")).clone()
+    };
+    let first = compile(0);
+    assert_eq!((&of(&first, "vault")["sha256"], &of(&first, "vault")["problem"]), (&json!(sha256(vault())), &json!(null)));
+    assert!(of(&first, "cli")["sha256"].is_string(), "{first}");
+    let folder = PathBuf::from(first["folder"].as_str().unwrap());
+    let compiled = files(&folder);
+    assert!(!compiled.is_empty());
+    compile(0);
+    assert_eq!(files(&folder), compiled);
+
+    let unpinned = format!("version: 1\nsources:\n  other: {{ component: {} }}\n", home.path("vault-2.wasm").display());
+    home.configure(&unpinned);
+    assert!(of(&compile(7), "other")["problem"].as_str().unwrap().contains("sha256"));
+    let ran = home.run(&["plugin", "compile"]);
+    ran.ends_with(7);
+    for word in ["SOURCE", "vault", "compiled", "other", &format!("in {}", folder.display())] {
+        assert!(ran.stdout.contains(word), "{word} is not in\n{}", ran.stdout);
+    }
 }

@@ -155,6 +155,8 @@ impl Source {
             unpinned: self.config.is_unpinned(),
             calls: self.stats.calls.load(Ordering::Relaxed),
             failures: self.stats.failures.load(Ordering::Relaxed),
+            p50_us: self.stats.percentile(50).map(u64::from),
+            p99_us: self.stats.percentile(99).map(u64::from),
             problem,
             open_until: None,
         }
@@ -281,10 +283,15 @@ impl Stats {
 
     /// How long a call takes at the 99th percentile of the last hundred; zero before the first.
     pub fn p99(&self) -> Duration {
+        Duration::from_micros(self.percentile(99).unwrap_or(0).into())
+    }
+
+    /// How many microseconds a call takes at this percentile of the last hundred; none before the first.
+    pub fn percentile(&self, percent: usize) -> Option<u32> {
         let mut micros = self.recent.lock().unwrap_or_else(PoisonError::into_inner).micros.clone();
         micros.sort_unstable();
-        let rank = (micros.len() * 99).div_ceil(100);
-        Duration::from_micros(rank.checked_sub(1).and_then(|last| micros.get(last)).copied().unwrap_or(0).into())
+        let rank = (micros.len() * percent).div_ceil(100);
+        rank.checked_sub(1).and_then(|last| micros.get(last)).copied()
     }
 }
 
@@ -304,11 +311,11 @@ mod tests {
     #[test]
     fn the_99th_percentile_is_of_the_last_hundred_calls() {
         let stats = Stats::default();
-        assert_eq!(stats.p99(), Duration::ZERO);
+        assert_eq!((stats.p99(), stats.percentile(50)), (Duration::ZERO, None));
         for micros in 1..=1000 {
             stats.count(Duration::from_micros(micros), false);
         }
-        assert_eq!(stats.p99(), Duration::from_micros(999));
+        assert_eq!((stats.p99(), stats.percentile(50)), (Duration::from_micros(999), Some(950)));
         assert_eq!(stats.calls.load(Ordering::Relaxed), 1000);
     }
 }

@@ -515,7 +515,10 @@ impl Command {
                     | PolicyAction::Show(Json { json })
                     | PolicyAction::Test(PolicyTest { json, .. }),
             })
-            | Self::Plugin(Plugin { action: PluginAction::Inspect(PluginInspect { json, .. }) | PluginAction::List(Json { json }) })
+            | Self::Plugin(Plugin {
+                action:
+                    PluginAction::Inspect(PluginInspect { json, .. }) | PluginAction::List(Json { json }) | PluginAction::Compile(Json { json }),
+            })
             | Self::Config(Config {
                 action: ConfigAction::Path(Json { json }) | ConfigAction::Show(Json { json }) | ConfigAction::Check(Json { json }),
             }) => *json,

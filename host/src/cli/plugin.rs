@@ -30,6 +30,9 @@ pub enum PluginAction {
     /// Show every source: its component, its pin and how it is
     #[command(after_help = help::PLUGIN_LIST)]
     List(Json),
+    /// Have every component compiled that the configuration names, so that the next start is quick
+    #[command(after_help = help::PLUGIN_COMPILE)]
+    Compile(Json),
     /// Remove a source that was added, and its component
     #[command(after_help = help::PLUGIN_REMOVE)]
     Remove(PluginRemove),

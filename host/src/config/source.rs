@@ -126,6 +126,22 @@ pub struct Grants {
 }
 
 impl Grants {
+    /// What is granted, by name, in the order in which it is documented. Memory is a limit and no grant.
+    pub fn names(&self) -> Vec<&'static str> {
+        let given = [
+            ("reveal", self.reveal),
+            ("login", self.login),
+            ("records", self.records.is_some()),
+            ("commands", !self.commands.is_empty()),
+            ("files", !self.files.is_empty()),
+            ("http", !self.http.is_empty()),
+            ("sockets", !self.sockets.is_empty()),
+            ("env", !self.env.is_empty()),
+            ("may-leak", self.may_leak),
+        ];
+        given.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name).collect()
+    }
+
     /// A way to read secrets, by the grant's name, if there is one.
     pub fn way_to_read(&self) -> Option<&'static str> {
         let bytes = self.files.values().any(|file| file.form == FileForm::Bytes);

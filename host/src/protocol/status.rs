@@ -196,6 +196,12 @@ pub struct SourceStatus {
     pub calls: u64,
     /// Calls that trapped, ran into a limit or were denied.
     pub failures: u64,
+    /// How long a call takes at the median of the last hundred, in microseconds; none before the first.
+    #[serde(default)]
+    pub p50_us: Option<u64>,
+    /// The same at the 99th percentile.
+    #[serde(default)]
+    pub p99_us: Option<u64>,
     /// Why the newest component or settings are not in force.
     pub problem: Option<String>,
     /// When it is asked again, after it broke several times in a row.

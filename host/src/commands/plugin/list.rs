@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use super::super::{Context, failure, unexpected};
+use super::{
+    super::{Context, failure, unexpected},
+    SHORT,
+};
 use crate::{
     config::{self, ComponentRef, SourceConfig},
     output::Table,
@@ -25,14 +28,15 @@ pub(super) fn run(json: bool, context: &Context) -> Result<(), Failure> {
         .iter()
         .filter_map(|source| {
             let config = loaded.config.sources.values().find(|config| config.name.as_str() == source.name)?;
-            Some(Plugin::of(source, config))
+            let step = loaded.config.chain.steps.iter().position(|step| step.source == config.name);
+            Some(Plugin { step: step.map(|at| at + 1), ..Plugin::of(source, config) })
         })
         .collect();
     if json {
         return context.output.print_json(&Plugins { plugins: &plugins });
     }
     let paint = context.output.paint();
-    let mut table = Table::new(paint, ["SOURCE", "SHA256", "PIN", "IMPORTS", "COMPONENT", "STATE"]);
+    let mut table = Table::new(paint, ["SOURCE", "STEP", "SHA256", "PIN", "GRANTS", "CALLS", "BROKE", "P50", "P99", "COMPONENT", "STATE"]);
     for plugin in &plugins {
         let state = match (plugin.problem, plugin.sha256) {
             (Some(problem), Some(_)) => paint.bad(format!("the one before serves: {}", plain::line(problem))),
@@ -42,14 +46,28 @@ pub(super) fn run(json: bool, context: &Context) -> Result<(), Failure> {
         };
         table.row([
             plain::line(plugin.name),
+            plugin.step.map_or_else(|| "-".into(), |step| step.to_string()),
             plugin.sha256.and_then(|digest| digest.get(..SHORT)).unwrap_or("-").to_owned(),
             plugin.pin.to_owned(),
-            plugin.imports.as_ref().map_or_else(|| "-".into(), |imports| imports.len().to_string()),
+            if plugin.grants.is_empty() { "-".into() } else { plugin.grants.join(" ") },
+            plugin.calls.to_string(),
+            if plugin.failures == 0 { "0".into() } else { paint.bad(plugin.failures.to_string()) },
+            took(plugin.p50_us),
+            took(plugin.p99_us),
             plain::whole_line(plugin.component),
             state,
         ]);
     }
     context.output.print(&table.lines())
+}
+
+/// How long a call took, as people read it.
+fn took(micros: Option<u64>) -> String {
+    match micros {
+        None => "-".into(),
+        Some(micros) if micros < 10_000 => format!("{micros} us"),
+        Some(micros) => format!("{} ms", micros / 1000),
+    }
 }
 
 /// `plugin list --json`.
@@ -66,8 +84,16 @@ struct Plugin<'a> {
     sha256: Option<&'a str>,
     /// `builtin`, `sha256`, `dev` or `none`.
     pin: &'static str,
+    /// Which step of the default chain it is, from 1.
+    step: Option<usize>,
     /// What somebody agreed to.
     imports: Option<Vec<&'a str>>,
+    /// What the configuration grants it, by name.
+    grants: Vec<&'static str>,
+    calls: u64,
+    failures: u64,
+    p50_us: Option<u64>,
+    p99_us: Option<u64>,
     /// Why the newest component is not the one in force.
     problem: Option<&'a str>,
 }
@@ -85,11 +111,14 @@ impl<'a> Plugin<'a> {
             component: &source.component,
             sha256: source.sha256.as_deref(),
             pin,
+            step: None,
+            grants: config.grants.names(),
+            calls: source.calls,
+            failures: source.failures,
+            p50_us: source.p50_us,
+            p99_us: source.p99_us,
             imports: config.imports.as_ref().map(|imports| imports.iter().map(String::as_str).collect()),
             problem: source.problem.as_deref(),
         }
     }
 }
-
-/// Digits of a digest that tell components apart at a glance.
-const SHORT: usize = 12;

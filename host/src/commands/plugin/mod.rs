@@ -1,6 +1,7 @@
 //! `flytoken plugin`: sources of one's own.
 
 mod add;
+mod compile;
 mod consent;
 mod inspect;
 mod list;
@@ -25,6 +26,7 @@ pub(super) fn run(plugin: &Plugin, context: &Context) -> Result<ExitCode, Failur
         PluginAction::Inspect(inspect) => inspect::run(inspect, context),
         PluginAction::Add(add) => add::run(add, context).map(|()| ExitCode::SUCCESS),
         PluginAction::List(form) => list::run(form.json, context).map(|()| ExitCode::SUCCESS),
+        PluginAction::Compile(form) => compile::run(form.json, context),
         PluginAction::Remove(remove) => remove::run(remove, context).map(|()| ExitCode::SUCCESS),
     }
 }
@@ -66,3 +68,6 @@ fn runtime(context: &Context) -> Result<Runtime, Failure> {
     Runtime::with_limits(context.paths.components_cache().as_deref(), CompileLimits::new(&context.environment), slow)
         .map_err(|error| failure(FailureCode::Internal, error.to_string(), "see that the system has memory and threads left"))
 }
+
+/// Digits of a digest that tell components apart at a glance.
+const SHORT: usize = 12;
