@@ -166,6 +166,22 @@ fn a_copy_of_each_line_goes_to_the_machines_own_log_and_one_that_is_not_taken_co
 }
 
 #[test]
+fn what_nobody_takes_a_copy_of_is_in_the_file_once() {
+    let corp = Corp::new(fixture());
+    corp.configure(&format!(
+        "version: 1\naudit: {{ file: ~/audit.jsonl, forward: syslog, forward-socket: /nobody/listens }}\nsources:\n  dials: {{ component: ./corp.wasm, dev: true, settings: {{ behaviour: dial-and-answer, token: '{}' }} }}\napps:\n  - {{ match: web, chain: [dials] }}\n",
+        minted(123, DAY),
+    ));
+    let home = &corp.home;
+    let agent = home.agent();
+    (0..3).for_each(|_| drop(home.get(&["web"])));
+    agent.stop();
+    assert_eq!(requests(home), ["get web given"; 3]);
+    assert_eq!(denied(home).len(), 3, "the source was asked once");
+    is_whole(home);
+}
+
+#[test]
 fn a_line_that_was_changed_is_named() {
     let (home, _fly) = audited("");
     let agent = home.agent();

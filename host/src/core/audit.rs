@@ -12,7 +12,7 @@ use super::{Core, Inner, lock, policy};
 use crate::{
     app::AppName,
     attestation::{Attested, Facts},
-    audit::{self, ChainKey, Decision, Entry, Event, Finding, HeadKeeper, Journal, Narrowed, SealedHead, Settings, Subject},
+    audit::{self, ChainKey, Decision, Entry, Event, Finding, HeadKeeper, Journal, JournalError, Narrowed, SealedHead, Settings, Subject},
     cache::Key,
     causes::with_causes,
     delivery::Narrowing,
@@ -75,25 +75,52 @@ impl Audit {
     }
 
     /// Puts one line on record. May block where it is required or shared.
-    fn record(&self, event: Event, resolver: &Resolver) -> Result<(), String> {
+    fn record(&self, event: Event, resolver: &Resolver) -> Result<(), Unrecorded> {
         match self {
             Self::Off => Ok(()),
-            Self::Kept(journal) => journal.record(event).map_err(|error| with_causes(&error)),
+            Self::Kept(journal) => Ok(journal.record(event)?),
             Self::Shared(settings) => {
-                let journal = journal(settings.clone(), resolver)?;
-                journal.record(event).and_then(|()| journal.settle()).map_err(|error| with_causes(&error))
+                let journal = journal(settings.clone(), resolver).map_err(Unrecorded::Nowhere)?;
+                let recorded = journal.record(event);
+                journal.settle()?;
+                Ok(recorded?)
             }
-            Self::Broken { why, .. } => Err(why.clone()),
+            Self::Broken { why, .. } => Err(Unrecorded::Nowhere(why.clone())),
         }
     }
 
     /// Puts on record what sources were denied meanwhile. May block.
-    fn record_denied(&self, resolver: &Resolver) -> Result<(), String> {
+    fn record_denied(&self, resolver: &Resolver) -> Result<(), Unrecorded> {
+        let mut without_copy = Ok(());
         resolver.denied.drain(|call| {
             let DeniedCall { source, app, kind, denial } = call.clone();
             let why = denial.text.chars().take(LONGEST_WHY).collect();
-            self.record(Event::DeniedCall { source: source.to_string(), app, kind, why, times: denial.times }, resolver)
-        })
+            match self.record(Event::DeniedCall { source: source.to_string(), app, kind, why, times: denial.times }, resolver) {
+                // It is in the file, and shall not be there twice.
+                Err(error @ Unrecorded::WithoutCopy(_)) => without_copy = Err(error),
+                recorded => recorded?,
+            }
+            Ok::<_, Unrecorded>(())
+        })?;
+        without_copy
+    }
+}
+
+/// Why something is not on record as it should be.
+#[derive(Debug, thiserror::Error)]
+enum Unrecorded {
+    /// It is nowhere.
+    #[error("{0}")]
+    Nowhere(String),
+    /// It is in the file, and whoever is to have a copy has none.
+    #[error("{0}")]
+    WithoutCopy(String),
+}
+
+impl From<JournalError> for Unrecorded {
+    fn from(error: JournalError) -> Self {
+        let text = with_causes(&error);
+        if matches!(error, JournalError::NotForwarded { .. }) { Self::WithoutCopy(text) } else { Self::Nowhere(text) }
     }
 }
 
@@ -103,7 +130,11 @@ fn journal(settings: Settings, resolver: &Resolver) -> Result<Journal, String> {
     let journal = Journal::open(settings, key, head, Arc::clone(&resolver.clock), Patience::of(PATIENCE));
     let journal = journal.map_err(|error| with_causes(&error))?;
     if !resolver.one_shot {
-        journal.record(Event::Opened { version: env!("CARGO_PKG_VERSION").into() }).map_err(|error| with_causes(&error))?;
+        match journal.record(Event::Opened { version: env!("CARGO_PKG_VERSION").into() }) {
+            // Whoever is to have a copy may come up later than an agent; with the next line it is told who does without.
+            Ok(()) | Err(JournalError::NotForwarded { .. }) => {}
+            Err(error) => return Err(with_causes(&error)),
+        }
     }
     Ok(journal)
 }
@@ -233,14 +264,14 @@ impl Core {
         let recorded = spawn_blocking(move || {
             let audit = in_order(&inner, audit);
             // What was denied on the way to this answer comes before it.
-            audit.record_denied(&inner.resolver)?;
-            audit.record(Event::Request(entry), &inner.resolver)
+            let denied = audit.record_denied(&inner.resolver);
+            audit.record(Event::Request(entry), &inner.resolver).and(denied)
         })
         .await;
-        let recorded = recorded.unwrap_or_else(|_| Err("flytoken failed while it wrote".into()));
+        let recorded = recorded.unwrap_or_else(|_| Err(Unrecorded::Nowhere("flytoken failed while it wrote".into())));
         self.note(&recorded);
         match (recorded, answer) {
-            (Err(why), Ok(Reply::Token(_))) if required => Err(not_on_record(&why)),
+            (Err(why), Ok(Reply::Token(_))) if required => Err(not_on_record(&why.to_string())),
             (_, answer) => answer,
         }
     }
@@ -284,7 +315,7 @@ impl Core {
     }
 
     /// Has the end of the chain kept soon, or says why there is nothing to keep.
-    fn note(&self, recorded: &Result<(), String>) {
+    fn note(&self, recorded: &Result<(), Unrecorded>) {
         match recorded {
             Ok(()) => {
                 self.inner.unrecorded.store(false, Ordering::Relaxed);
@@ -345,9 +376,11 @@ pub(super) async fn follow(inner: Weak<Inner>, recorded: Arc<Notify>) {
 pub(super) async fn settle(inner: &Inner) {
     let (audit, resolver) = (inner.audit.load_full(), Arc::clone(&inner.resolver));
     let settling = spawn_blocking(move || {
-        audit.record_denied(&resolver)?;
-        let Audit::Kept(journal) = &*audit else { return Ok(()) };
-        journal.settle().map_err(|error| with_causes(&error))
+        let denied = audit.record_denied(&resolver);
+        if let Audit::Kept(journal) = &*audit {
+            journal.settle()?;
+        }
+        denied
     });
     if let Ok(Err(why)) = settling.await {
         warn!("{why}");
