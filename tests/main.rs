@@ -59,3 +59,4 @@ mod source_changes;
 mod sources;
 mod structure;
 mod swap;
+mod system_agent;

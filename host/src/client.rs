@@ -1,6 +1,8 @@
 //! Asking the agent, without a runtime: one blocking connection, so that a command answered by the agent costs little more than its
 //! process.
 
+mod system;
+
 use std::{
     io::{self, Read, Write},
     os::unix::net::UnixStream,
@@ -11,6 +13,7 @@ use std::{
 
 use crate::{
     agent::{AgentLock, EndpointError, Holder, Pid},
+    paths::SystemAgent,
     protocol::{
         Answer, Failure, FailureCode, FrameError, Incoming, MAX_ANSWER, Outgoing, Request, VERSION, decode_answer, encode_request, skew,
     },
@@ -25,7 +28,7 @@ use crate::{
 /// # Errors
 /// [`ClientError`] if there is an agent and it cannot be asked. That is never a reason to go on without it.
 pub fn ask(socket: &Path, request: &Request) -> Result<Option<Answer>, ClientError> {
-    ask_as(socket, request, Without::GoesOn)
+    ask_as(Whose::Own(socket), request, Without::GoesOn)
 }
 
 /// As [`ask`], for somebody who does not go on without an agent: one that was there a moment ago is waited for as well.
@@ -33,7 +36,46 @@ pub fn ask(socket: &Path, request: &Request) -> Result<Option<Answer>, ClientErr
 /// # Errors
 /// As [`ask`].
 pub fn ask_insistently(socket: &Path, request: &Request) -> Result<Option<Answer>, ClientError> {
-    ask_as(socket, request, Without::Waits)
+    ask_as(Whose::Own(socket), request, Without::Waits)
+}
+
+/// Asks the agent of the whole system; none if there is none. Nothing is sent before it is sure whose it is.
+///
+/// # Errors
+/// As [`ask`], and [`ClientError::Untrusted`] if somebody else could be in its place.
+pub fn ask_system(agent: SystemAgent<'_>, request: &Request) -> Result<Option<Answer>, ClientError> {
+    ask_as(Whose::System(agent), request, Without::GoesOn)
+}
+
+/// Whose agent is asked.
+#[derive(Clone, Copy)]
+enum Whose<'a> {
+    Own(&'a Path),
+    System(SystemAgent<'a>),
+}
+
+impl Whose<'_> {
+    fn socket(&self) -> &Path {
+        match self {
+            Self::Own(socket) => socket,
+            Self::System(agent) => agent.socket,
+        }
+    }
+
+    fn connect(&self) -> Result<Client, ClientError> {
+        match self {
+            Self::Own(socket) => Client::connect(socket),
+            Self::System(agent) => system::connect(*agent),
+        }
+    }
+
+    fn holder(&self) -> Result<Holder, ClientError> {
+        match self {
+            Self::Own(socket) => Ok(AgentLock::holder(socket)?),
+            // Its lock is its own to look at: a socket on which nobody listens is what is left of one that was killed.
+            Self::System(_) => Ok(Holder::Nobody),
+        }
+    }
 }
 
 /// What a client does once there is no agent any more.
@@ -43,10 +85,11 @@ enum Without {
     Waits,
 }
 
-fn ask_as(socket: &Path, request: &Request, without: Without) -> Result<Option<Answer>, ClientError> {
+fn ask_as(whose: Whose<'_>, request: &Request, without: Without) -> Result<Option<Answer>, ClientError> {
+    let socket = whose.socket();
     let (mut retries, mut was_there) = (RETRIES, false);
     loop {
-        let outcome = match Client::connect(socket) {
+        let outcome = match whose.connect() {
             Ok(mut client) => match client.ask(request) {
                 Err(ClientError::Gone) if is_repeatable(request) => Err(ClientError::Gone),
                 // It stops, and says so.
@@ -54,7 +97,7 @@ fn ask_as(socket: &Path, request: &Request, without: Without) -> Result<Option<A
                 Err(ClientError::Frame(FrameError::Version(theirs))) => return Err(ClientError::skew(socket, theirs)),
                 asked => return asked.map(Some),
             },
-            Err(ClientError::Unreachable { .. }) => match AgentLock::holder(socket)? {
+            Err(ClientError::Unreachable { .. }) => match whose.holder()? {
                 Holder::Nobody if without == Without::Waits && was_there => Ok(None),
                 Holder::Nobody => return Ok(None),
                 Holder::Agent(pid) => Err(ClientError::Deaf { socket: socket.into(), pid: Pid(pid) }),
@@ -70,7 +113,7 @@ fn ask_as(socket: &Path, request: &Request, without: Without) -> Result<Option<A
     }
 }
 
-/// A connection to an agent of the same user.
+/// A connection to an agent: of the same user, or of the whole system.
 #[derive(Debug)]
 pub struct Client {
     stream: UnixStream,
@@ -85,20 +128,28 @@ impl Client {
     /// [`ClientError::Unreachable`] if nobody listens, [`ClientError::Foreign`] if somebody else does, [`ClientError::Endpoint`] if the
     /// path cannot be a socket's.
     pub fn connect(socket: &Path) -> Result<Self, ClientError> {
-        let stream = UnixStream::connect(socket).map_err(|cause| match cause.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::NotADirectory => {
-                ClientError::Unreachable { socket: socket.into() }
-            }
-            io::ErrorKind::InvalidInput => EndpointError::too_long(socket).into(),
-            _ => ClientError::Io { doing: "connect to", socket: socket.into(), cause },
-        })?;
+        let stream = Self::reach(socket)?;
         let io = |doing| move |cause| ClientError::Io { doing, socket: socket.into(), cause };
         let (own, theirs) = (rustix::process::geteuid().as_raw(), owner(&stream, socket).map_err(io("look who listens on"))?);
         if own != theirs {
             return Err(ClientError::Foreign { socket: socket.into(), uid: theirs });
         }
+        Self::over(stream, socket)
+    }
+
+    fn reach(socket: &Path) -> Result<UnixStream, ClientError> {
+        UnixStream::connect(socket).map_err(|cause| match cause.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::NotADirectory => {
+                ClientError::Unreachable { socket: socket.into() }
+            }
+            io::ErrorKind::InvalidInput => EndpointError::too_long(socket).into(),
+            _ => ClientError::Io { doing: "connect to", socket: socket.into(), cause },
+        })
+    }
+
+    fn over(stream: UnixStream, socket: &Path) -> Result<Self, ClientError> {
         let client = Self { stream, incoming: Incoming::new(MAX_ANSWER), last_id: 0 };
-        client.wait_at_most(ANSWER_LIMIT).map_err(io("use"))?;
+        client.wait_at_most(ANSWER_LIMIT).map_err(|cause| ClientError::Io { doing: "use", socket: socket.into(), cause })?;
         Ok(client)
     }
 
@@ -165,6 +216,12 @@ pub enum ClientError {
         /// The user who listens.
         uid: u32,
     },
+    /// Somebody else could listen where the agent of the whole system should.
+    #[error("the agent of the whole system is not asked, for somebody else could be in its place: {problem}")]
+    Untrusted {
+        /// What is wrong, and with what.
+        problem: String,
+    },
     /// The agent went while it had the request.
     #[error("the agent closed the connection before it answered")]
     Gone,
@@ -220,6 +277,7 @@ impl ClientError {
             Self::Deaf { pid: Pid(Some(pid)), .. } => format!("stop it with `kill {pid}` and start another: `flytoken agent`"),
             Self::Deaf { .. } | Self::Gone => "try again; if it stays so, start another agent: `flytoken agent`".into(),
             Self::Foreign { .. } => "set FLYTOKEN_SOCKET to a path in a directory of your own, or run this as that user".into(),
+            Self::Untrusted { .. } => "have the administrator look at it; an agent of your own goes before it: `flytoken agent`".into(),
             Self::Silent => "see what it is busy with: `flytoken status`, or the agent's log".into(),
             Self::Skew { theirs, pid: Pid(pid) } => skew::hint_of_client(*theirs, *pid),
             Self::Frame(_) => "see that FLYTOKEN_SOCKET names the socket of a flytoken agent".into(),

@@ -12,6 +12,7 @@ pub mod time;
 pub mod token;
 
 pub mod attestation;
+pub mod audience;
 pub mod audit;
 pub mod cache;
 pub mod chain;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
+    audience::Audience,
     config::{Layers, NameError, ProfileName, SourceName, UserFiles},
     policy,
     system::Environment,
@@ -15,6 +16,8 @@ pub struct System {
     pub folder: PathBuf,
     /// The administrator, who alone may have written a policy: root in earnest.
     pub owner: u32,
+    /// The socket of the agent that serves every user: `/run/flytoken/agent.sock` in earnest.
+    pub socket: PathBuf,
 }
 
 /// Where things lie for one user and one profile.
@@ -26,6 +29,7 @@ pub struct Paths {
     profile: Option<ProfileName>,
     home: Option<PathBuf>,
     system: System,
+    audience: Audience,
     config: Option<PathBuf>,
     config_file: Option<PathBuf>,
     state: Option<PathBuf>,
@@ -60,7 +64,7 @@ impl Paths {
         };
         let config = base("XDG_CONFIG_HOME", ".config").map(scoped);
         let state = base("XDG_STATE_HOME", ".local/state").map(scoped);
-        let socket = named(environment, "FLYTOKEN_SOCKET").map(|socket| (socket, "FLYTOKEN_SOCKET")).or_else(|| {
+        let socket = named(environment, SOCKET).map(|socket| (socket, SOCKET)).or_else(|| {
             let run = xdg(environment, "XDG_RUNTIME_DIR").map(|run| (scoped(run.join(NAME)), "XDG_RUNTIME_DIR"));
             let beside_state = || {
                 let variable = if xdg(environment, "XDG_STATE_HOME").is_some() { "XDG_STATE_HOME" } else { "HOME" };
@@ -77,6 +81,7 @@ impl Paths {
             config_file: named(environment, "FLYTOKEN_CONFIG"),
             cache: base("XDG_CACHE_HOME", ".cache"),
             system,
+            audience: Audience::Owner,
             profile,
             home,
             config,
@@ -84,6 +89,51 @@ impl Paths {
             socket,
             fly,
         })
+    }
+
+    /// Where things lie for the agent of the whole system: where its unit says, and never in a home.
+    ///
+    /// # Errors
+    /// If the unit does not say so, or the socket would be where no client looks for it.
+    pub fn of_the_system(environment: &Environment, system: System) -> Result<Self, ServiceFolderError> {
+        let folder = |variable: &'static str, setting: &'static str| {
+            let folder = xdg(environment, variable).ok_or(ServiceFolderError::Missing { variable, setting })?;
+            // systemd puts colons between several.
+            if folder.as_os_str().as_encoded_bytes().contains(&b':') {
+                return Err(ServiceFolderError::Several { variable, setting });
+            }
+            Ok(folder)
+        };
+        let state = folder("STATE_DIRECTORY", "StateDirectory")?;
+        let cache = folder("CACHE_DIRECTORY", "CacheDirectory")?;
+        let run = folder("RUNTIME_DIRECTORY", "RuntimeDirectory")?;
+        if system.socket.parent() != Some(&run) {
+            return Err(ServiceFolderError::Elsewhere { found: run, socket: system.socket });
+        }
+        Ok(Self {
+            profile: None,
+            home: None,
+            socket: Some((system.socket.clone(), "RUNTIME_DIRECTORY")),
+            system,
+            audience: Audience::Everybody,
+            config: None,
+            config_file: None,
+            state: Some(state),
+            cache: Some(cache),
+            fly: None,
+        })
+    }
+
+    /// Whom an agent answers that lies here.
+    pub fn audience(&self) -> Audience {
+        self.audience
+    }
+
+    /// The agent of the whole system, as far as somebody who has no agent of their own asks that one: not who names a socket or a profile.
+    pub fn system_agent(&self) -> Option<SystemAgent<'_>> {
+        let names_another = self.profile.is_some() || self.socket.as_ref().is_some_and(|(_, variable)| *variable == SOCKET);
+        let System { socket, owner, .. } = &self.system;
+        (self.audience == Audience::Owner && !names_another).then_some(SystemAgent { socket, administrator: *owner })
     }
 
     /// The profile, unless it is the default one.
@@ -154,7 +204,12 @@ impl Paths {
 
     /// The administrator's policy.
     pub fn policy(&self) -> policy::Place {
-        policy::Place { file: self.system.folder.join(policy::FILE), owner: self.system.owner, home: self.home.clone() }
+        policy::Place {
+            file: self.system.folder.join(policy::FILE),
+            owner: self.system.owner,
+            home: self.home.clone(),
+            audience: self.audience,
+        }
     }
 
     /// Where configuration files are looked for, `uid` being the user who may have written them.
@@ -164,8 +219,58 @@ impl Paths {
             system: self.system.folder.clone(),
             user: named.or_else(|| self.config.clone().map(UserFiles::Folder)),
             home: self.home.clone(),
-            uid,
+            // The agent of the whole system has an account, which is no administrator.
+            uid: if self.audience == Audience::Everybody { self.system.owner } else { uid },
         }
+    }
+}
+
+/// The agent of the whole system, as its clients look for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SystemAgent<'a> {
+    /// Its socket.
+    pub socket: &'a Path,
+    /// Who besides root may have made the folders on the way to the socket's own.
+    pub administrator: u32,
+}
+
+/// Folders that a unit of systemd does not give as the agent of the whole system needs them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ServiceFolderError {
+    /// There is none.
+    #[error("an agent of the whole system has its folders from systemd, and {variable} names none")]
+    Missing {
+        /// The variable that would name it.
+        variable: &'static str,
+        /// The setting of the unit that has it set.
+        setting: &'static str,
+    },
+    /// There are several.
+    #[error("{variable} names several folders, and one is used")]
+    Several {
+        /// The variable that names them.
+        variable: &'static str,
+        /// The setting of the unit that has it set.
+        setting: &'static str,
+    },
+    /// Clients look elsewhere.
+    #[error("the socket would be in {}, and clients look for {}", found.display(), socket.display())]
+    Elsewhere {
+        /// The folder for the socket.
+        found: PathBuf,
+        /// Where the socket has to be.
+        socket: PathBuf,
+    },
+}
+
+impl ServiceFolderError {
+    /// What to do.
+    pub fn hint(&self) -> String {
+        let setting = match self {
+            Self::Missing { setting, .. } | Self::Several { setting, .. } => setting,
+            Self::Elsewhere { .. } => "RuntimeDirectory",
+        };
+        format!("write `{setting}=flytoken` into the section [Service] of its unit; flytoken-system.service has it so")
     }
 }
 
@@ -198,6 +303,9 @@ fn named(environment: &Environment, variable: &str) -> Option<PathBuf> {
     Some(std::path::absolute(&path).unwrap_or(path))
 }
 
+/// The variable with which a user names a socket.
+const SOCKET: &str = "FLYTOKEN_SOCKET";
+
 /// Our folder's name below each base directory.
 const NAME: &str = "flytoken";
 
@@ -209,7 +317,45 @@ mod tests {
     use super::*;
 
     fn paths(variables: &[(&str, &str)], profile: Option<&str>) -> Result<Paths, NameError> {
-        Paths::new(&variables.iter().copied().collect(), profile, System { folder: "/etc/flytoken".into(), owner: 0 })
+        Paths::new(&variables.iter().copied().collect(), profile, system())
+    }
+
+    fn system() -> System {
+        System { folder: "/etc/flytoken".into(), owner: 0, socket: "/run/flytoken/agent.sock".into() }
+    }
+
+    #[test]
+    fn the_systems_agent_lies_where_its_unit_says_and_is_asked_by_whoever_names_no_other() {
+        let folders = [
+            ("STATE_DIRECTORY", "/var/lib/flytoken"),
+            ("CACHE_DIRECTORY", "/var/cache/flytoken"),
+            ("RUNTIME_DIRECTORY", "/run/flytoken"),
+            ("HOME", "/h"),
+        ];
+        let service = |variables: &[(&str, &str)]| Paths::of_the_system(&variables.iter().copied().collect(), system());
+        let paths = service(&folders).expect("paths");
+        assert_eq!(table(&paths), [None, Some("/var/lib/flytoken"), Some("/var/cache/flytoken"), Some("/run/flytoken/agent.sock"), None]);
+        let layers = paths.layers(7);
+        assert_eq!((layers.user, layers.uid, paths.system_agent()), (None, 0, None));
+        for wrong in 0..3 {
+            for value in ["", "relative", "/a:/b"] {
+                let mut folders = folders;
+                folders[wrong].1 = value;
+                let error = service(&folders).expect_err("a folder is missing");
+                assert!(error.to_string().contains(folders[wrong].0) && error.hint().contains("Directory=flytoken"), "{error}");
+            }
+        }
+        let elsewhere = [folders[0], folders[1], ("RUNTIME_DIRECTORY", "/run/other")];
+        assert!(matches!(service(&elsewhere), Err(ServiceFolderError::Elsewhere { .. })));
+
+        let asked = |variables: &[(&str, &str)], profile| paths_of(variables, profile).system_agent().map(|agent| agent.socket.to_owned());
+        assert_eq!(asked(&[("HOME", "/h"), ("XDG_RUNTIME_DIR", "/r")], None), Some("/run/flytoken/agent.sock".into()));
+        assert_eq!(asked(&[("FLYTOKEN_SOCKET", "/s")], None), None);
+        assert_eq!(asked(&[("HOME", "/h")], Some("work")), None);
+    }
+
+    fn paths_of(variables: &[(&str, &str)], profile: Option<&str>) -> Paths {
+        paths(variables, profile).expect("paths")
     }
 
     fn table(paths: &Paths) -> [Option<&str>; 5] {

@@ -94,6 +94,19 @@ impl Environment {
         self.var(name).and_then(OsStr::to_str).filter(|text| !text.is_empty())
     }
 
+    /// What a service of the whole system may go by: nothing that names a user's home, session or login, and none of the variables with which
+    /// users move flytoken's own files. Whatever a unit sets by mistake then moves nothing.
+    #[must_use]
+    pub fn of_a_service(&self) -> Self {
+        let personal = |name: &OsStr| {
+            let name = name.to_string_lossy();
+            let of_tests = cfg!(debug_assertions) && name.starts_with("FLYTOKEN_TEST_");
+            ["HOME", "DBUS_SESSION_BUS_ADDRESS"].contains(&&*name)
+                || ["XDG_", "FLY_", "FLYTOKEN_"].iter().any(|prefix| name.starts_with(prefix)) && !of_tests
+        };
+        Self(self.0.iter().filter(|(name, _)| !personal(name)).map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
     /// The home directory, if `HOME` names an absolute path.
     pub fn home(&self) -> Option<PathBuf> {
         self.var("HOME").map(PathBuf::from).filter(|path| path.is_absolute())
@@ -123,4 +136,18 @@ pub fn random<const N: usize>() -> [u8; N] {
 pub fn draw() -> f64 {
     let bits = u32::from_le_bytes(random());
     f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_goes_by_nothing_of_a_user() {
+        let all = ["HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "FLY_CONFIG_DIR", "FLY_API_TOKEN", "FLYTOKEN_SOCKET", "FLYTOKEN_CONFIG"];
+        let all = all.into_iter().chain(["DBUS_SESSION_BUS_ADDRESS", "PATH", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "HTTPS_PROXY"]);
+        let environment: Environment = all.map(|name| (name, "/x")).collect();
+        let left: Vec<_> = environment.of_a_service().0.into_keys().collect();
+        assert_eq!(left, ["CREDENTIALS_DIRECTORY", "HTTPS_PROXY", "PATH", "STATE_DIRECTORY"]);
+    }
 }

@@ -55,7 +55,12 @@ pub(crate) async fn homeless() -> Core {
 }
 
 async fn start(environment: Environment, system: PathBuf) -> Core {
-    let paths = Paths::new(&environment, None, System { folder: system, owner: rustix::process::getuid().as_raw() }).unwrap();
+    let paths = Paths::new(
+        &environment,
+        None,
+        System { socket: system.join("agent.sock"), folder: system, owner: rustix::process::getuid().as_raw() },
+    )
+    .unwrap();
     let clock = Arc::new(SystemClock::default());
     Core::start(Setup { clock, environment, paths, mode: Mode::Agent }).await.unwrap_or_else(|failure| panic!("{failure:?}"))
 }

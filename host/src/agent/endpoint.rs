@@ -12,6 +12,7 @@ use std::{
 
 use super::lock::AgentLock;
 use crate::{
+    audience::Audience,
     causes::with_causes,
     protocol::{Failure, FailureCode},
     store::LockError,
@@ -27,20 +28,30 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Makes the directory if it is missing, checks it, takes the lock, and listens. A socket left behind by an agent that is gone is
-    /// taken over. The listener does not block, and is ready for a runtime.
+    /// taken over. Nobody but its owner reaches it, unless it is for everybody. The listener does not block, and is ready for a runtime.
     ///
     /// # Errors
     /// [`EndpointError`] says what is in the way.
-    pub fn claim(socket: &Path) -> Result<(Self, UnixListener), EndpointError> {
+    pub fn claim(socket: &Path, audience: Audience) -> Result<(Self, UnixListener), EndpointError> {
         check_length(socket)?;
         let directory = directory_of(socket);
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(EndpointError::io("make the directory", directory))?;
         check_directory(directory)?;
+        let mode = match audience {
+            Audience::Owner => 0o600,
+            Audience::Everybody => {
+                // Whoever may reach the socket may write to it. Nothing else in the folder is anybody's to read, the lock least of all: who may
+                // open that may hold it.
+                let everybody = Permissions::from_mode(0o755);
+                fs::set_permissions(directory, everybody).map_err(EndpointError::io("set the mode of", directory))?;
+                0o666
+            }
+        };
         let lock = AgentLock::take(socket)?.map_err(|pid| EndpointError::Running { socket: socket.into(), pid: Pid(pid) })?;
         remove_stale(socket)?;
         let listener = UnixListener::bind(socket).map_err(EndpointError::io("listen on", socket))?;
         // Nobody else can reach it in between: the directory is the owner's.
-        fs::set_permissions(socket, Permissions::from_mode(0o600)).map_err(EndpointError::io("set the mode of", socket))?;
+        fs::set_permissions(socket, Permissions::from_mode(mode)).map_err(EndpointError::io("set the mode of", socket))?;
         listener.set_nonblocking(true).map_err(EndpointError::io("listen on", socket))?;
         Ok((Self { socket: socket.into(), _lock: lock }, listener))
     }
@@ -204,6 +215,10 @@ const MAX_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 mod tests {
     use super::*;
 
+    fn claim(socket: &Path) -> Result<(Endpoint, UnixListener), EndpointError> {
+        Endpoint::claim(socket, Audience::Owner)
+    }
+
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().mode() & 0o777
     }
@@ -212,7 +227,7 @@ mod tests {
     fn the_socket_and_its_directory_are_for_the_owner_alone() {
         let home = tempfile::tempdir().unwrap();
         let socket = home.path().join("run/agent.sock");
-        let endpoint = Endpoint::claim(&socket).unwrap();
+        let endpoint = claim(&socket).unwrap();
         assert_eq!((mode(socket.parent().unwrap()), mode(&socket)), (0o700, 0o600));
         drop(endpoint);
         assert!(!socket.exists());
@@ -223,14 +238,14 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let socket = home.path().join("agent.sock");
         assert_eq!(AgentLock::holder(&socket).unwrap(), crate::agent::Holder::Nobody);
-        let first = Endpoint::claim(&socket).unwrap();
+        let first = claim(&socket).unwrap();
         assert_eq!(AgentLock::holder(&socket).unwrap(), crate::agent::Holder::Agent(Some(std::process::id())));
-        let failure = Failure::from(Endpoint::claim(&socket).unwrap_err());
+        let failure = Failure::from(claim(&socket).unwrap_err());
         assert_eq!(failure.code, FailureCode::Agent);
         assert!(failure.message.contains(&format!("process {}", std::process::id())), "{failure:?}");
         assert!(socket.exists(), "the first one's socket stays");
         drop(first);
-        Endpoint::claim(&socket).unwrap();
+        claim(&socket).unwrap();
     }
 
     #[test]
@@ -239,10 +254,10 @@ mod tests {
         let socket = home.path().join("agent.sock");
         drop(UnixListener::bind(&socket).unwrap());
         assert!(socket.exists());
-        drop(Endpoint::claim(&socket).unwrap());
+        drop(claim(&socket).unwrap());
 
         fs::write(&socket, "a letter").unwrap();
-        assert!(matches!(Endpoint::claim(&socket), Err(EndpointError::Occupied { .. })));
+        assert!(matches!(claim(&socket), Err(EndpointError::Occupied { .. })));
         assert_eq!(fs::read_to_string(&socket).unwrap(), "a letter");
     }
 
@@ -255,18 +270,18 @@ mod tests {
         let link = home.path().join("link");
         std::os::unix::fs::symlink(&open, &link).unwrap();
         for directory in [&open, &inside, &link] {
-            let refused = Endpoint::claim(&directory.join("agent.sock"));
+            let refused = claim(&directory.join("agent.sock"));
             assert!(matches!(refused, Err(EndpointError::Directory { .. })), "{}: {refused:?}", directory.display());
         }
         // Nobody can take what is not theirs out of a sticky directory, but the socket's own directory has to be the owner's.
         fs::set_permissions(&open, Permissions::from_mode(0o1777)).unwrap();
-        Endpoint::claim(&inside.join("agent.sock")).unwrap();
-        assert!(Endpoint::claim(&open.join("agent.sock")).is_err());
+        claim(&inside.join("agent.sock")).unwrap();
+        assert!(claim(&open.join("agent.sock")).is_err());
     }
 
     #[test]
     fn a_path_that_is_too_long_names_the_variable() {
-        let failure = Failure::from(Endpoint::claim(&Path::new("/").join("x".repeat(120))).unwrap_err());
+        let failure = Failure::from(claim(&Path::new("/").join("x".repeat(120))).unwrap_err());
         assert_eq!(failure.code, FailureCode::Misconfigured);
         assert!(failure.hint.unwrap().contains("FLYTOKEN_SOCKET"));
     }

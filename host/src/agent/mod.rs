@@ -6,6 +6,7 @@ mod connection;
 mod endpoint;
 mod lock;
 mod process;
+mod seats;
 mod signals;
 
 use std::{future::Future, io, sync::Arc, time::Duration};
@@ -23,6 +24,7 @@ pub use lock::{AgentLock, Holder};
 pub use process::harden;
 pub use signals::stop_signal;
 
+use self::seats::{Seat, Seats};
 use crate::attestation::{Attested, Attestor, Facts, Wanted};
 use crate::protocol::{Answer, Failure, FailureCode, Outgoing, Request, encode_answer};
 
@@ -50,6 +52,12 @@ pub trait Answers: Clone + Send + Sync + 'static {
         uid == rustix::process::geteuid().as_raw()
     }
 
+    /// How many connections of this user may be open at a time.
+    fn share(&self, uid: u32) -> usize {
+        let _ = uid;
+        MAX_CONNECTIONS
+    }
+
     /// Is told how many connections are open, each time that changes.
     fn connected(&self, open: usize) {
         let _ = open;
@@ -58,12 +66,13 @@ pub trait Answers: Clone + Send + Sync + 'static {
 
 /// Answers every client of `listener` until `shutdown` completes; then requests in flight get a last [`GRACE`].
 ///
-/// Whoever connects as a user that is not admitted is hung up on, and so is whoever comes when [`MAX_CONNECTIONS`] are open. Nothing that one client
+/// Whoever connects as a user that is not admitted is hung up on, and so is whoever comes when [`MAX_CONNECTIONS`] are open, or their user's
+/// share of them. Nothing that one client
 /// does ends another's connection.
 pub async fn serve(listener: UnixListener, core: impl Answers, shutdown: impl Future<Output = ()>) {
     let mut connections = JoinSet::new();
     let (stop, stopping) = watch::channel(());
-    let attestor = Attestor::new();
+    let (attestor, seats) = (Attestor::new(), Seats::default());
     tokio::pin!(shutdown);
     loop {
         // In this order: whoever has left no longer counts when the next one comes.
@@ -76,8 +85,12 @@ pub async fn serve(listener: UnixListener, core: impl Answers, shutdown: impl Fu
             }
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    if let Some((stream, client)) = admitted(stream, connections.len(), &core) {
-                        connections.spawn(connection::run(stream, client, attestor.clone(), core.clone(), stopping.clone()));
+                    if let Some((stream, client, seat)) = admitted(stream, connections.len(), &seats, &core) {
+                        let running = connection::run(stream, client, attestor.clone(), core.clone(), stopping.clone());
+                        connections.spawn(async move {
+                            running.await;
+                            drop(seat);
+                        });
                         core.connected(connections.len());
                     }
                 }
@@ -98,7 +111,7 @@ pub async fn serve(listener: UnixListener, core: impl Answers, shutdown: impl Fu
 }
 
 /// The connection and whose it is, if its peer may be heard.
-fn admitted(stream: UnixStream, open: usize, core: &impl Answers) -> Option<(UnixStream, Facts)> {
+fn admitted(stream: UnixStream, open: usize, seats: &Seats, core: &impl Answers) -> Option<(UnixStream, Facts, Seat)> {
     let client = match stream.peer_cred() {
         Ok(peer) if core.admits(peer.uid()) => Facts {
             pid: peer.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0),
@@ -117,17 +130,23 @@ fn admitted(stream: UnixStream, open: usize, core: &impl Answers) -> Option<(Uni
     };
     if open >= MAX_CONNECTIONS {
         tracing::warn!(open, "hung up on a client: too many connections");
-        refuse(&stream);
+        refuse(&stream, &format!("the agent has {MAX_CONNECTIONS} connections already, which is all it serves"));
         return None;
     }
-    Some((stream, client))
+    let most = core.share(client.uid);
+    let Some(seat) = seats.take(client.uid, most) else {
+        tracing::warn!(uid = client.uid, most, "hung up on a client: its user has too many connections");
+        refuse(&stream, &format!("your user has {most} connections to the agent already, which is all it serves"));
+        return None;
+    };
+    Some((stream, client, seat))
 }
 
 /// Says why, as far as it can be said without waiting: a fresh connection has room for so little.
-fn refuse(stream: &UnixStream) {
+fn refuse(stream: &UnixStream, why: &str) {
     let failure = Failure {
         code: FailureCode::TryAgain,
-        message: format!("the agent has {MAX_CONNECTIONS} connections already, which is all it serves"),
+        message: why.into(),
         hint: Some("close connections that are not used".into()),
         steps: Vec::new(),
     };
@@ -149,6 +168,9 @@ fn note_panic(ended: Result<(), JoinError>) {
 
 /// The most connections at a time. Bounds the memory and descriptors that clients can take.
 pub const MAX_CONNECTIONS: usize = 1024;
+
+/// The most connections of one user where several are served: eight users who take all they can still leave no room, and one or two do.
+pub const MAX_CONNECTIONS_OF_A_USER: usize = MAX_CONNECTIONS / 8;
 
 /// How long requests in flight may take once the agent is told to stop, so that it is gone within two seconds.
 pub const GRACE: Duration = Duration::from_millis(1750);

@@ -13,6 +13,9 @@ pub fn harden() {
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    // What a unit gives this process, such as looking at others, no program gets that it starts.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::clear_ambient_capability_set();
     let descriptors = getrlimit(Resource::Nofile);
     let wanted = descriptors.maximum.map_or(DESCRIPTORS, |most| most.min(DESCRIPTORS));
     if descriptors.current.is_some_and(|current| current < wanted) {

@@ -20,6 +20,7 @@ use super::*;
 use crate::{
     app::AppName,
     attestation::{Attested, Attestor, Facts},
+    audience::Audience,
     client::{self, Client, ClientError},
     kind::Kind,
     lease::Expiry,
@@ -91,7 +92,7 @@ fn peer() -> Facts {
 }
 
 fn claim(socket: &Path) -> (Endpoint, UnixListener) {
-    let (endpoint, listener) = Endpoint::claim(socket).unwrap();
+    let (endpoint, listener) = Endpoint::claim(socket, Audience::Owner).unwrap();
     (endpoint, UnixListener::from_std(listener).unwrap())
 }
 
@@ -341,7 +342,7 @@ async fn requests_in_flight_are_finished_when_the_agent_stops() {
 async fn a_held_lock_without_a_socket_is_an_agent_that_fails() {
     let home = tempfile::tempdir().unwrap();
     let socket = home.path().join("agent.sock");
-    let endpoint = Endpoint::claim(&socket).unwrap();
+    let endpoint = Endpoint::claim(&socket, Audience::Owner).unwrap();
     std::fs::remove_file(&socket).unwrap();
     let failed = blocking(&socket, |socket| client::ask(socket, &get("web"))).await;
     assert!(matches!(failed, Err(ClientError::Deaf { pid: Pid(Some(_)), .. })), "{failed:?}");

@@ -149,8 +149,14 @@ Examples:
 pub(super) const AGENT: &str = "\
 Runs until Ctrl-C or SIGTERM, and logs to stderr. One agent runs per user and profile.
 
+--system is for an account of its own, under systemd: /run/flytoken/agent.sock answers every user whom
+a rule of /etc/flytoken/policy.yaml admits. State, cache and socket are where STATE_DIRECTORY,
+CACHE_DIRECTORY and RUNTIME_DIRECTORY say, the configuration is /etc/flytoken alone, the login the
+credential `fly-login`: the token, on one line. Commands ask it where no agent of their user runs.
+
 Examples:
   flytoken agent
+  systemctl enable --now flytoken-system       an agent for every user: dist/systemd, README.md
   flytoken agent --log json 2>> agent.log &";
 
 pub(super) const CONFIG: &str = "\

@@ -128,7 +128,7 @@ pub enum Command {
     Attenuate(Attenuate),
     /// Run the agent in the foreground
     #[command(after_help = help::AGENT)]
-    Agent,
+    Agent(Agent),
     /// Show or check the configuration
     #[command(after_help = help::CONFIG)]
     Config(Config),
@@ -432,6 +432,14 @@ pub struct Attenuate {
     pub refused: Vec<OsString>,
 }
 
+/// `flytoken agent`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
+pub struct Agent {
+    /// Serve every user of this machine whom the administrator's policy admits; for a unit of systemd
+    #[arg(long, conflicts_with = "profile")]
+    pub system: bool,
+}
+
 /// `flytoken config`.
 #[derive(Debug, PartialEq, Eq, Args)]
 pub struct Config {
@@ -526,7 +534,7 @@ impl Command {
             Self::Plugin(Plugin { action: PluginAction::Add(_) | PluginAction::Remove(_) })
             | Self::Exec(_)
             | Self::Attenuate(_)
-            | Self::Agent
+            | Self::Agent(_)
             | Self::Completions(_)
             | Self::Demo => false,
         }

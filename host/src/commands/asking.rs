@@ -7,7 +7,7 @@ use crate::{
     cli::AgentUse,
     client::{self, ClientError},
     core::PATIENCE,
-    protocol::{Failure, FailureCode, Reply, Request},
+    protocol::{Answer, Failure, FailureCode, Reply, Request},
 };
 
 impl Context {
@@ -40,24 +40,49 @@ impl Context {
 
     /// The agent's answer; none if there is no agent, or it is not to be asked.
     pub(super) fn ask_agent(&self, request: &Request) -> Result<Option<Reply>, Failure> {
+        match self.ask_some_agent(request)? {
+            Some(Asked::Own(answer)) => answer.map(Some),
+            Some(Asked::System(answer)) => answer.map(Some).map_err(|failure| self.of_the_system(failure)),
+            None => Ok(None),
+        }
+    }
+
+    /// The answer of this user's own agent or, if none runs, of the system's; none if there is neither, or none is to be asked.
+    pub(super) fn ask_some_agent(&self, request: &Request) -> Result<Option<Asked>, Failure> {
         if self.global.agent == AgentUse::Never {
             return Ok(None);
         }
         let socket = self.paths.socket().map_err(|error| failure(FailureCode::Misconfigured, error.to_string(), SHORTER))?;
+        let is_required = self.global.agent == AgentUse::Require;
         let answer = match socket {
-            Some(socket) if self.global.agent == AgentUse::Require => client::ask_insistently(socket, request)?,
+            Some(socket) if is_required => client::ask_insistently(socket, request)?,
             Some(socket) => client::ask(socket, request)?,
             None => None,
         };
-        match (answer, self.global.agent, socket) {
-            (Some(answer), _, _) => answer.map(Some),
-            (None, AgentUse::Require, Some(socket)) => Err(ClientError::Unreachable { socket: socket.into() }.into()),
-            (None, AgentUse::Require, None) => {
+        if let Some(answer) = answer {
+            return Ok(Some(Asked::Own(answer)));
+        }
+        if let Some(agent) = self.paths.system_agent()
+            && let Some(answer) = client::ask_system(agent, request)?
+        {
+            return Ok(Some(Asked::System(answer)));
+        }
+        match socket {
+            Some(socket) if is_required => Err(ClientError::Unreachable { socket: socket.into() }.into()),
+            None if is_required => {
                 let message = "there is no place for an agent's socket: neither XDG_RUNTIME_DIR nor HOME is set";
                 Err(failure(FailureCode::Agent, message, "set FLYTOKEN_SOCKET"))
             }
-            (None, AgentUse::Auto | AgentUse::Never, _) => Ok(None),
+            Some(_) | None => Ok(None),
         }
+    }
+
+    /// A failure that is not one of the user's own agent: which one was asked has to be seen.
+    fn of_the_system(&self, failure: Failure) -> Failure {
+        let Some(agent) = self.paths.system_agent() else { return failure };
+        let asked = format!("no agent of your own runs, so that the system's was asked, at {}", agent.socket.display());
+        let hint = failure.hint.map_or_else(|| asked.clone(), |hint| format!("{hint}; {asked}"));
+        Failure { hint: Some(hint), ..failure }
     }
 
     /// Revokes what this process replaced, where the configuration wants that and no agent sees to it.
@@ -73,6 +98,14 @@ impl Context {
             local.settle();
         }
     }
+}
+
+/// Which agent was asked, and what it said.
+pub(super) enum Asked {
+    /// The one of this user.
+    Own(Answer),
+    /// The one of the whole system.
+    System(Answer),
 }
 
 const SHORTER: &str = "set FLYTOKEN_SOCKET to a shorter path, or XDG_RUNTIME_DIR to a shorter directory";

@@ -18,8 +18,9 @@ use tracing::Level;
 
 use super::{Context, turn::Turn};
 use crate::{
-    agent::Answers,
+    agent::{Answers, MAX_CONNECTIONS, MAX_CONNECTIONS_OF_A_USER},
     attestation::{self, Attested, Wanted},
+    audience::Audience,
     core::{Core, Mode, PATIENCE, Setup},
     output::init_log,
     protocol::{Answer, Failure, FailureCode, Reply, Request, Status},
@@ -38,7 +39,7 @@ impl Local {
     pub(super) fn start(context: &Context, turn: Option<Turn>) -> Result<Self, Failure> {
         begin_log(context, Level::WARN);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|cause| no_runtime(&cause))?;
-        let core = runtime.block_on(start(context, Mode::OneShot))?;
+        let core = runtime.block_on(Core::start(setup(context, Mode::OneShot)))?;
         Ok(Self { runtime, core, turn })
     }
 
@@ -122,9 +123,22 @@ impl Answers for Served {
         self.core.enforces()
     }
 
+    fn admits(&self, uid: u32) -> bool {
+        // Who is admitted as a client may still be denied everything: they hear why.
+        self.core.audience() == Audience::Everybody || uid == own_uid()
+    }
+
+    fn share(&self, uid: u32) -> usize {
+        if self.core.audience().trusts(uid, own_uid()) { MAX_CONNECTIONS } else { MAX_CONNECTIONS_OF_A_USER }
+    }
+
     fn connected(&self, open: usize) {
         self.open.store(open, Ordering::Relaxed);
     }
+}
+
+fn own_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
 }
 
 /// The core's runtime: two threads, so that one source at work leaves room for another.
@@ -137,10 +151,9 @@ pub(super) fn connections_runtime() -> Result<Runtime, Failure> {
     Builder::new_current_thread().enable_all().build().map_err(|cause| no_runtime(&cause))
 }
 
-/// Starts a core.
-pub(super) fn start(context: &Context, mode: Mode) -> impl Future<Output = Result<Core, Failure>> + Send + 'static {
-    let setup = Setup { clock: Arc::clone(&context.clock), environment: context.environment.clone(), paths: context.paths.clone(), mode };
-    Core::start(setup)
+/// What a core of this user is made of.
+pub(super) fn setup(context: &Context, mode: Mode) -> Setup {
+    Setup { clock: Arc::clone(&context.clock), environment: context.environment.clone(), paths: context.paths.clone(), mode }
 }
 
 /// Begins to log from `usual` on, or from further down if the user wants to hear more.

@@ -105,7 +105,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Stopped> {
         Command::Doctor(doctor) => return Ok(doctor::run(&doctor, context)?),
         Command::Inspect(inspect) => return Ok(inspect::run(&inspect, context)?),
         Command::Attenuate(attenuate) => attenuate::run(&attenuate, context),
-        Command::Agent => agent::run(context),
+        Command::Agent(agent) => agent::run(agent, context),
         Command::Config(config) => config::run(&config, context),
         Command::Policy(policy) => return Ok(policy::run(&policy, context)?),
         Command::Plugin(plugin) => return Ok(plugin::run(&plugin, context)?),
@@ -180,16 +180,21 @@ fn unexpected_end() -> Failure {
     failure(FailureCode::Internal, "flytoken failed while it worked on the answer", "this is a defect of flytoken; try again")
 }
 
-/// Where an administrator's files lie, and who that is. No user's environment may move it.
+/// Where an administrator's files lie and the agent of the whole system listens, and who the administrator is. No user's environment may move it.
 ///
 /// In a debug build, and only there and only where the real folder has no policy, `FLYTOKEN_TEST_SYSTEM` names another folder, whose owner
-/// is this user: the behaviours in `tests/` have policies of their own that way. A release build does not know the variable.
+/// is this user: the behaviours in `tests/` have policies, and an agent of the whole system, of their own that way. A release build does not know the variable.
 fn administrators(environment: &Environment) -> System {
-    let real = System { folder: SYSTEM_FOLDER.into(), owner: ROOT };
-    let stand_in = environment.var("FLYTOKEN_TEST_SYSTEM").filter(|_| cfg!(debug_assertions));
+    system(environment, cfg!(debug_assertions))
+}
+
+fn system(environment: &Environment, is_debug_build: bool) -> System {
+    let real = System { folder: SYSTEM_FOLDER.into(), owner: ROOT, socket: SYSTEM_SOCKET.into() };
+    let stand_in = environment.var("FLYTOKEN_TEST_SYSTEM").filter(|_| is_debug_build);
     match stand_in {
         Some(folder) if !real.folder.join(administrator::FILE).exists() => {
-            System { folder: folder.into(), owner: rustix::process::getuid().as_raw() }
+            let socket = Path::new(folder).join("run/agent.sock");
+            System { folder: folder.into(), owner: rustix::process::getuid().as_raw(), socket }
         }
         _ => real,
     }
@@ -197,4 +202,22 @@ fn administrators(environment: &Environment) -> System {
 
 const SYSTEM_FOLDER: &str = "/etc/flytoken";
 
+const SYSTEM_SOCKET: &str = "/run/flytoken/agent.sock";
+
 const ROOT: u32 = 0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_an_environment_moves_what_is_the_administrators_in_a_release_build() {
+        let names =
+            ["FLYTOKEN_TEST_SYSTEM", "FLYTOKEN_CONFIG", "FLYTOKEN_SOCKET", "XDG_RUNTIME_DIR", "XDG_CONFIG_DIRS", "RUNTIME_DIRECTORY"];
+        let environment: Environment = names.into_iter().map(|name| (name, "/tmp/theirs")).collect();
+        let real = System { folder: "/etc/flytoken".into(), owner: 0, socket: "/run/flytoken/agent.sock".into() };
+        assert_eq!(system(&environment, false), real);
+        // What the behaviours go by, in debug builds alone.
+        assert_eq!(system(&environment, true).folder, Path::new("/tmp/theirs"));
+    }
+}

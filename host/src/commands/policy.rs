@@ -36,7 +36,8 @@ pub(super) struct Effective {
 
 /// What is in force for this user: the configuration as far as the policy leaves it.
 pub(super) fn effective(context: &Context) -> Result<Effective, Failure> {
-    let policy = policy::Policy::load(&context.paths.policy(), &Machine::here()).map_err(|errors| does_not_hold(&errors))?;
+    let place = context.paths.policy();
+    let policy = policy::Policy::load(&place, &Machine::here(place.audience)).map_err(|errors| does_not_hold(&errors))?;
     let layers = context.paths.layers(rustix::process::getuid().as_raw());
     let loaded = config::load(&layers)
         .map_err(|errors| failure(FailureCode::Misconfigured, errors.to_string(), "mend the file, then run `flytoken config check`"))?;
@@ -52,7 +53,7 @@ pub(super) fn effective(context: &Context) -> Result<Effective, Failure> {
 fn check(check: &PolicyCheck, context: &Context) -> Result<ExitCode, Failure> {
     let place = place(check.file.as_ref(), context);
     let file = place.file.display().to_string();
-    let errors = match policy::Policy::load(&place, &Machine::here()) {
+    let errors = match policy::Policy::load(&place, &Machine::here(place.audience)) {
         Ok(Some(_)) => Vec::new(),
         Ok(None) if check.file.is_none() => return Err(none(&place)),
         Ok(None) => vec![format!("{file}: there is no such file")],
@@ -111,7 +112,9 @@ fn show(form: Json, context: &Context) -> Result<(), Failure> {
 
 fn test(test: &PolicyTest, context: &Context) -> Result<ExitCode, Failure> {
     let place = place(test.file.as_ref(), context);
-    let policy = policy::Policy::load(&place, &Machine::here()).map_err(|errors| does_not_hold(&errors))?.ok_or_else(|| none(&place))?;
+    let policy = policy::Policy::load(&place, &Machine::here(place.audience))
+        .map_err(|errors| does_not_hold(&errors))?
+        .ok_or_else(|| none(&place))?;
     let facts = facts(test, &policy)?;
     // What is about no app is judged without one.
     let about_app = !matches!(test.request, Verb::Status | Verb::Minted | Verb::Audit | Verb::Revoke);

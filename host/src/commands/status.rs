@@ -46,11 +46,12 @@ fn text(status: &Status, paint: Paint, moments: &Moments) -> String {
 
 fn facts(status: &Status, paint: Paint, moments: &Moments) -> Table {
     let mut facts = Table::new(paint, []);
-    let Status { version, pid, agent, started, storage, login, config, chain, strict, .. } = status;
+    let Status { version, pid, agent, system, started, storage, login, config, chain, strict, .. } = status;
     facts.fact(
         "agent",
         if *agent {
-            format!("{}, process {pid}, version {}, since {}", paint.good("running"), plain::line(version), moments.both(*started))
+            let whose = if *system { " for the whole system" } else { "" };
+            format!("{}{whose}, process {pid}, version {}, since {}", paint.good("running"), plain::line(version), moments.both(*started))
         } else {
             format!("{}; start one: `flytoken agent`", paint.fair("not running"))
         },
@@ -61,7 +62,8 @@ fn facts(status: &Status, paint: Paint, moments: &Moments) -> Table {
         if login.present {
             format!("{} from {}{}", paint.good("present"), plain::whole_line(&login.origin), generation.unwrap_or_default())
         } else {
-            format!("{}: nothing in {}; run `fly auth login`", paint.fair("none"), plain::whole_line(&login.origin))
+            let what_to_do = if *system { "load the systemd credential `fly-login`" } else { "run `fly auth login`" };
+            format!("{}: nothing in {}; {what_to_do}", paint.fair("none"), plain::whole_line(&login.origin))
         },
     );
     problem(&mut facts, paint, login.problem.as_deref());
@@ -222,6 +224,7 @@ mod tests {
             version: "0.1.0".into(),
             pid: 7,
             agent: true,
+            system: false,
             started: now.before(Duration::from_hours(3)),
             storage: StorageStatus { durable: true, directory: Some("/s".into()), key: Some("file".into()), problem: None },
             login: LoginStatus { present: true, origin: "/h/.fly/config.yml".into(), generation: Some("00c0ffee".into()), problem: None },
@@ -327,7 +330,7 @@ cli        api  readonly  22:13 (in 30 s)  unavailable: `fly` failed
         let value = serde_json::to_value(json::Status::from(&status)).unwrap();
         let expected = serde_json::json!({
             "version": "0.1.0",
-            "agent": { "pid": 7, "started_at": 1_699_989_200 },
+            "agent": { "pid": 7, "started_at": 1_699_989_200, "system": false },
             "storage": { "durable": true, "directory": "/s", "key": "file", "problem": null },
             "login": { "present": true, "origin": "/h/.fly/config.yml", "generation": "00c0ffee", "problem": null },
             "config": { "files": ["/c.yaml"], "problem": "/c.yaml:3:1: unknown key" },

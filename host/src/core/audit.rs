@@ -206,7 +206,7 @@ impl Core {
         if audit.is_required() || audit.problem().is_some() {
             return None;
         }
-        let Ruling::Answer { rule, most, would_deny: false } = Self::rule(&policy, client, request) else { return None };
+        let Ruling::Answer { rule, most, would_deny: false } = self.rule(&policy, client, request) else { return None };
         if !most.is_nothing() {
             return None;
         }
@@ -225,7 +225,7 @@ impl Core {
     /// As [`Core::answer`], and exit 4 for what cannot be put on record, and for a client that is no longer who it was.
     pub async fn serve(&self, client: Arc<Attested>, request: Request) -> Answer {
         let (policy, audit) = (self.inner.policy.load_full(), self.inner.audit.load_full());
-        let ruling = Self::rule(&policy, &client, &request);
+        let ruling = self.rule(&policy, &client, &request);
         let key = match &request {
             Request::Get { app, kind, .. } => Some(Key { app: app.clone(), kind: *kind }),
             _ => None,

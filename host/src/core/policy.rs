@@ -7,10 +7,11 @@ use tracing::{info, warn};
 use super::{Core, Inner};
 use crate::{
     attestation::{Attested, Facts, Wanted},
+    audience::Audience,
     cache::Key,
     config::Config,
     delivery::Narrowing,
-    policy::{Asked, InForce, Ruling, Verb},
+    policy::{self as administrator, Asked, InForce, Ruling, Verb},
     protocol::{Failure, FailureCode, PolicyStatus, Request},
 };
 
@@ -25,8 +26,13 @@ impl Core {
         self.inner.policy.load().enforces()
     }
 
+    /// Whom it answers.
+    pub fn audience(&self) -> Audience {
+        self.inner.policy_place.audience
+    }
+
     /// What becomes of a request. How things are is told to the agent's own user also while the policy does not hold, since that tells why.
-    pub(super) fn rule(policy: &InForce, client: &Attested, request: &Request) -> Ruling {
+    pub(super) fn rule(&self, policy: &InForce, client: &Attested, request: &Request) -> Ruling {
         // What was seen of a client is nothing to go by once it is another.
         if let Err(unconfirmed) = client.last_confirmed() {
             return if policy.enforces() {
@@ -39,11 +45,18 @@ impl Core {
             let why = "another policy has come into force, and you have to be looked at anew: ask once more";
             return Ruling::Deny { rule: None, why: why.into() };
         }
-        let own = client.facts().uid == rustix::process::getuid().as_raw();
-        if own && matches!((policy, request), (InForce::Broken(_), Request::Status)) {
+        let (facts, asked) = (client.facts(), asked(request));
+        let audience = self.audience();
+        let trusted = audience.trusts(facts.uid, rustix::process::getuid().as_raw());
+        if trusted && matches!((policy, asked.verb), (InForce::Broken(_), Verb::Status)) {
             return Ruling::answer();
         }
-        policy.rule(client.facts(), asked(request))
+        if !trusted && audience == Audience::Everybody && asked.verb.is_administrative() {
+            let why =
+                format!("an agent of the whole system takes `{}` from root and its own account alone, whatever rules say", asked.verb);
+            return Ruling::Deny { rule: None, why };
+        }
+        policy.rule(facts, asked)
     }
 
     /// Whether the policy in force now, when the answer about `key` is ready, says of it what the one said under which it was begun.
@@ -109,6 +122,23 @@ pub(super) fn denied(why: &str) -> Failure {
         hint: Some("see which rule would let you: `flytoken policy test`; the policy is its administrator's to change".into()),
         steps: Vec::new(),
     }
+}
+
+/// Whether the policy is enough for whom the agent answers. One that is there and says too little does not hold in the first place.
+pub(super) fn suffices(policy: &InForce, place: &administrator::Place) -> Result<(), Failure> {
+    if place.audience == Audience::Owner || !matches!(policy, InForce::Nothing) {
+        return Ok(());
+    }
+    Err(Failure {
+        code: FailureCode::Denied,
+        message: format!("an agent of the whole system answers whom a policy admits, and there is no {}", place.file.display()),
+        hint: Some(
+            "write one, such as `{ version: 1, clients: [{ name: deployers, group: deployers, apps: [web] }] }`, and look at it with \
+             `flytoken policy check`"
+                .into(),
+        ),
+        steps: Vec::new(),
+    })
 }
 
 /// Whether a command may resolve without an agent.

@@ -6,6 +6,7 @@ use tokio::runtime::Handle;
 
 use super::{Core, Inner, lock};
 use crate::{
+    audience::Audience,
     cache::Key,
     config::SourceName,
     health::Resting,
@@ -91,6 +92,7 @@ impl Core {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
             agent: !resolver.one_shot,
+            system: self.audience() == Audience::Everybody,
             started: self.inner.started,
             storage: StorageStatus {
                 durable: resolver.store.is_durable(),

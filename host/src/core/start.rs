@@ -104,6 +104,7 @@ impl Core {
         let mut changes = (mode == Mode::Agent).then(|| Changes::of(follow::first_places(&layers)));
         let place = paths.policy();
         let policy = Arc::new(InForce::load(&place).map_err(|error| policy_failed(&error))?);
+        policy::suffices(&policy, &place)?;
         if mode == Mode::OneShot {
             policy::allow_without_agent(&policy)?;
         }

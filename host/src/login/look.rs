@@ -58,7 +58,12 @@ impl Sight {
 /// Looks at `place` once. May block for a quarter of a second if a writer is stuck.
 pub(super) fn look(place: &Place, key: &FingerprintKey) -> Sight {
     let Some(path) = place.file() else {
-        return Sight { found: Found::Nothing("neither FLY_CONFIG_DIR nor HOME says where flyctl keeps the login".into()), changed: None };
+        return Sight {
+            found: Found::Nothing(
+                "neither FLY_CONFIG_DIR nor HOME says where flyctl keeps the login, and there is no systemd credential `fly-login`".into(),
+            ),
+            changed: None,
+        };
     };
     let file::Reading { content, writer } = match file::read(&path, place.lock().as_deref()) {
         Ok(reading) => reading,

@@ -48,8 +48,12 @@ pub struct LoginState {
 impl LoginState {
     /// Where the login is, or would be: a variable's name or a file's path.
     pub fn origin(&self) -> String {
-        let place =
-            || self.file.as_ref().map_or_else(|| "neither FLY_CONFIG_DIR nor HOME is set".to_owned(), |file| file.display().to_string());
+        let place = || {
+            self.file.as_ref().map_or_else(
+                || "neither FLY_CONFIG_DIR nor HOME is set, and there is no systemd credential `fly-login`".to_owned(),
+                |file| file.display().to_string(),
+            )
+        };
         self.login.as_ref().map_or_else(place, |login| login.origin.to_string())
     }
 

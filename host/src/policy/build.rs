@@ -7,9 +7,10 @@ use super::{
     ceiling::{BudgetCeiling, SourceRule},
     client_rule::{ClientMatch, ClientRule},
     machine::Machine,
-    text::{Account, AgentRule, ClientText, PolicyText, SourceText},
+    text::{Account, AgentRule, ClientText, Mode, PolicyText, SourceText},
 };
 use crate::{
+    audience::Audience,
     audit,
     config::{
         At, AuditLayer, ConfigError, ConfigErrors, DeliverLayer, Document, KeyPath, Origins, Problem, audit_settings, lifetime_problem,
@@ -33,6 +34,9 @@ pub(super) fn build(
     let mut check = Check { origins: &origins, machine, errors: Vec::new() };
     let sources = text.sources.map(|rules| check.sources(rules, &root.key("sources")));
     let clients = text.clients.map(|rules| check.clients(rules, &root.key("clients")));
+    if machine.audience == Audience::Everybody {
+        check.everybody(text.mode, clients.as_deref(), &root);
+    }
     let deliver = check.deliver(text.deliver.as_ref(), &root.key("deliver"));
     let audit = text.audit.as_ref().and_then(|layer| check.audit(layer, &root.key("audit"), home));
     let count = |count: Option<u64>| count.map(|count| usize::try_from(count).unwrap_or(usize::MAX));
@@ -62,6 +66,19 @@ struct Check<'a> {
 impl Check<'_> {
     fn report(&mut self, path: &KeyPath, at: At, problem: impl Into<String>) {
         self.errors.push(self.origins.error(path, at, Problem::Wrong(problem.into())));
+    }
+
+    /// What an agent that answers everybody needs: rules that say who is somebody, and that are enforced.
+    fn everybody(&mut self, mode: Mode, clients: Option<&[ClientRule]>, root: &KeyPath) {
+        if clients.is_none_or(<[_]>::is_empty) {
+            let problem = "an agent of the whole system answers those whom a rule under `clients` admits, and there is none: write \
+                           `clients: [{ name: deployers, group: deployers, apps: [web] }]`, with your own names";
+            self.report(&root.key("clients"), At::Key, problem);
+        }
+        if mode == Mode::Report {
+            let problem = "with `report` an agent of the whole system would hand everybody's tokens to everybody: leave it out";
+            self.report(&root.key("mode"), At::Value, problem);
+        }
     }
 
     fn count(&mut self, count: usize, path: &KeyPath) {

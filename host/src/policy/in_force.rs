@@ -6,6 +6,7 @@ use super::{Asked, Machine, Mode, Policy, Verdict};
 use crate::{
     admission::Unpinned,
     attestation::{Facts, Wanted},
+    audience::Audience,
     config::ConfigErrors,
     delivery::Narrowing,
 };
@@ -19,6 +20,8 @@ pub struct Place {
     pub owner: u32,
     /// What `~` in it stands for.
     pub home: Option<PathBuf>,
+    /// Whom the agent answers that goes by it.
+    pub audience: Audience,
 }
 
 /// The policy as a process goes by it.
@@ -67,7 +70,7 @@ impl InForce {
     /// # Errors
     /// If there is one and it does not hold: nothing starts then.
     pub fn load(place: &Place) -> Result<Self, ConfigErrors> {
-        Ok(Policy::load(place, &Machine::here())?.map_or(Self::Nothing, |policy| Self::Policy(Arc::new(policy))))
+        Ok(Policy::load(place, &Machine::here(place.audience))?.map_or(Self::Nothing, |policy| Self::Policy(Arc::new(policy))))
     }
 
     /// Reads the policy again while this one is in force. One that is gone is broken: nobody may end it by having its file away for a moment.

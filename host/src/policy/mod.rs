@@ -74,7 +74,7 @@ impl Policy {
     /// Everything that is wrong with it: it cannot be read, somebody else could have written it, it does not hold, or this machine cannot
     /// enforce it.
     pub fn load(place: &Place, machine: &Machine) -> Result<Option<Self>, ConfigErrors> {
-        let Place { file, owner, home } = place;
+        let Place { file, owner, home, .. } = place;
         let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
         let layers = Layers { system: folder.clone(), user: None, home: None, uid: *owner };
         let Some(text) = layers.read(file)? else { return Ok(None) };

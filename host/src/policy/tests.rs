@@ -9,6 +9,7 @@ use super::*;
 use crate::{
     app::AppName,
     attestation::Executable,
+    audience::Audience,
     config::{self, Config, Problem, UserFiles},
 };
 
@@ -25,7 +26,14 @@ impl Accounts for Names {
 }
 
 fn machine(platform: Platform) -> Machine {
-    Machine { platform, tells_programs: true, tells_cgroups: true, accounts: Box::new(Names) }
+    Machine {
+        platform,
+        tells_programs: true,
+        tells_others_programs: false,
+        audience: Audience::Owner,
+        tells_cgroups: true,
+        accounts: Box::new(Names),
+    }
 }
 
 fn read_on(text: &str, machine: &Machine) -> Result<Policy, ConfigErrors> {
@@ -338,7 +346,8 @@ sources:
 #[test]
 fn a_policy_that_is_gone_while_it_is_in_force_is_broken() {
     let folder = tempfile::tempdir().unwrap();
-    let place = Place { file: folder.path().join("policy.yaml"), owner: rustix::process::getuid().as_raw(), home: None };
+    let place =
+        Place { file: folder.path().join("policy.yaml"), owner: rustix::process::getuid().as_raw(), home: None, audience: Audience::Owner };
     assert!(matches!(InForce::Nothing.reload(&place), InForce::Nothing));
     std::fs::write(&place.file, "version: 1\n").unwrap();
     let in_force = InForce::load(&place).unwrap();

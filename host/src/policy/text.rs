@@ -159,6 +159,16 @@ impl Verb {
         Self::Audit,
     ];
 
+    /// Whether it is about what the agent keeps or how it is, rather than about handing out a token. Rules of a policy do not make somebody
+    /// else's agent theirs to run.
+    pub fn is_administrative(self) -> bool {
+        match self {
+            Self::Get | Self::Refresh | Self::Explain => false,
+            // One who has a token invalidated takes it from everybody, and a few of those use up the budget of mints.
+            Self::Invalidate | Self::Set | Self::Unset | Self::Revoke | Self::Status | Self::Minted | Self::Audit => true,
+        }
+    }
+
     /// As it is written.
     pub fn as_str(self) -> &'static str {
         match self {

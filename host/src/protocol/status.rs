@@ -15,6 +15,9 @@ pub struct Status {
     pub pid: u32,
     /// Whether it is a long-running agent rather than this command itself.
     pub agent: bool,
+    /// Whether that is the agent of the whole system, with an account of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub system: bool,
     /// When it started.
     pub started: Timestamp,
     /// Whether leases and manual tokens survive a restart; if not, why.

@@ -3,23 +3,42 @@
 use super::{Context, check::Check};
 use crate::{
     cli::AgentUse,
-    protocol::{Failure, Reply, Request, Status},
+    commands::asking::Asked,
+    protocol::{Failure, FailureCode, Reply, Request, Status},
 };
 
-/// What the agent says of itself; none if there is none, or it is not to be asked.
-pub(super) fn ask(context: &Context) -> Result<Option<Status>, Failure> {
-    match context.ask_agent(&Request::Status)? {
-        Some(Reply::Status(status)) => Ok(Some(*status)),
-        Some(_) => Err(crate::commands::unexpected()),
-        None => Ok(None),
+/// What an agent says of itself.
+pub(super) enum Running {
+    /// None runs, or none is to be asked.
+    None,
+    /// This.
+    Status(Box<Status>),
+    /// That it is the whole system's, and tells how it is to its administrator alone.
+    Reserved,
+}
+
+/// Asks the agent that commands would ask.
+pub(super) fn ask(context: &Context) -> Result<Running, Failure> {
+    match context.ask_some_agent(&Request::Status)? {
+        Some(Asked::System(Err(failure))) if failure.code == FailureCode::Denied => Ok(Running::Reserved),
+        Some(Asked::Own(answer) | Asked::System(answer)) => match answer? {
+            Reply::Status(status) => Ok(Running::Status(status)),
+            _ => Err(crate::commands::unexpected()),
+        },
+        None => Ok(Running::None),
     }
 }
 
-pub(super) fn check(context: &Context, running: &Result<Option<Status>, Failure>) -> Check {
+pub(super) fn check(context: &Context, running: &Result<Running, Failure>) -> Check {
     match running {
-        Ok(Some(status)) => of_running(status),
-        Ok(None) if context.global.agent == AgentUse::Never => Check::ok("agent", "not asked, as --agent never says"),
-        Ok(None) => Check::warn("agent", "none runs, so that every command resolves by itself").mended_by("flytoken agent"),
+        Ok(Running::Status(status)) => of_running(status),
+        Ok(Running::Reserved) => {
+            let socket = context.paths.system_agent().map(|agent| agent.socket.display().to_string()).unwrap_or_default();
+            let text = format!("the one of the whole system is asked, at {socket}, and tells how it is to root and its own account alone");
+            Check::ok("agent", text)
+        }
+        Ok(Running::None) if context.global.agent == AgentUse::Never => Check::ok("agent", "not asked, as --agent never says"),
+        Ok(Running::None) => Check::warn("agent", "none runs, so that every command resolves by itself").mended_by("flytoken agent"),
         Err(failure) => {
             let hint = failure.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
             Check::fail("agent", format!("{}{hint}", failure.message))
@@ -29,7 +48,7 @@ pub(super) fn check(context: &Context, running: &Result<Option<Status>, Failure>
 
 fn of_running(status: &Status) -> Check {
     let own = env!("CARGO_PKG_VERSION");
-    let Status { pid, version, config, storage, login, .. } = status;
+    let Status { pid, version, system, config, storage, login, .. } = status;
     let problem = [
         ("its configuration is not the newest", &config.problem),
         ("nothing of it survives a restart", &storage.problem),
@@ -41,6 +60,7 @@ fn of_running(status: &Status) -> Check {
         _ if version != own => Check::warn("agent", format!("process {pid} is of version {version}, and this command of {own}"))
             .mended_by(format!("kill {pid}; flytoken agent")),
         Some(problem) => Check::fail("agent", problem).mended_by("flytoken status"),
+        None if *system => Check::ok("agent", format!("process {pid} runs for the whole system, version {version}")),
         None => Check::ok("agent", format!("process {pid} runs, version {version}")),
     }
 }

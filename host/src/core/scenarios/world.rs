@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     admission::Unpinned,
+    audience::Audience,
     command::Commands,
     config::{self, Config, Layers, SourceName, UserFiles},
     core::{
@@ -211,7 +212,7 @@ impl Outside {
             storage: StorageFacts { directory: None, key: None, problem: None },
             configuration: ConfigurationFacts::default(),
             policy: Arc::default(),
-            policy_place: Place { file: PathBuf::new(), owner: 0, home: None },
+            policy_place: Place { file: PathBuf::new(), owner: 0, home: None, audience: Audience::Owner },
             clock,
         });
         let core = core.map_err(|failure| failure.message).unwrap();

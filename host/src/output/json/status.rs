@@ -123,6 +123,8 @@ pub struct Agent {
     pub pid: u32,
     /// When it started.
     pub started_at: u64,
+    /// Whether it is the one of the whole system.
+    pub system: bool,
 }
 
 /// Whether anything survives a restart.
@@ -225,7 +227,7 @@ impl<'a> From<&'a protocol::Status> for Status<'a> {
             text: &rest.text,
             until: rest.until.map(Timestamp::seconds),
         };
-        let protocol::Status { version, pid, agent, started, storage, login, config, chain, strict, sources, .. } = status;
+        let protocol::Status { version, pid, agent, system, started, storage, login, config, chain, strict, sources, .. } = status;
         let protocol::Status { apps, unserved, resting, .. } = status;
         let source = |source: &'a protocol::SourceStatus| Source {
             name: &source.name,
@@ -252,7 +254,7 @@ impl<'a> From<&'a protocol::Status> for Status<'a> {
         };
         Self {
             version,
-            agent: agent.then(|| Agent { pid: *pid, started_at: started.seconds() }),
+            agent: agent.then(|| Agent { pid: *pid, system: *system, started_at: started.seconds() }),
             storage: Storage {
                 durable: storage.durable,
                 directory: storage.directory.as_deref(),
