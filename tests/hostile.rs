@@ -2,12 +2,17 @@
 //! nobody else notices.
 
 mod cases;
+mod guest;
+mod lies;
 
-use std::{fmt::Write, thread, time::Duration};
+use std::{collections::BTreeSet, fmt::Write, fs, thread, time::Duration};
 
 use serde_json::Value;
 
-use self::cases::{APP, Case, answering, breaking, case, plain, telling, unloadable, useless};
+use self::{
+    cases::{APP, Case, answering, breaking, case, plain, telling, unloadable, useless},
+    lies::{exhausting, lying, outdated, reaching, remembering},
+};
 use crate::harness::{Bundle, Home, Wire, canary, frame, get, minted, timed, user_token};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -59,9 +64,36 @@ impl Stage {
     }
 }
 
+/// Every source that does harm in a call.
+fn harmful() -> Vec<Case> {
+    [breaking(), exhausting(), lying(), reaching(), useless(), telling()].into_iter().flatten().collect()
+}
+
+#[test]
+fn every_case_has_a_name_of_its_own_and_none_got_lost() {
+    let names: Vec<&str> = [harmful(), unloadable(), outdated()].iter().flatten().map(|case| case.name).collect();
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
+    assert!(names.len() >= FEWEST_CASES, "{} cases: {names:?}", names.len());
+}
+
 #[test]
 fn a_source_that_breaks_down_is_named_and_the_next_step_answers() {
     shown(&breaking(), |source| source["failures"] == 1);
+}
+
+#[test]
+fn a_source_that_takes_all_it_can_get_is_named_and_the_next_step_answers() {
+    shown(&exhausting(), |source| source["failures"] == 1);
+}
+
+#[test]
+fn a_source_that_lies_at_the_boundary_is_named_and_the_next_step_answers() {
+    shown(&lying(), |source| source["failures"] == 1);
+}
+
+#[test]
+fn a_source_that_reaches_for_more_than_it_was_granted_gets_nothing_and_the_next_step_answers() {
+    shown(&reaching(), |source| source["calls"] == 1);
 }
 
 #[test]
@@ -71,15 +103,56 @@ fn a_source_whose_answer_is_of_no_use_is_named_and_the_next_step_answers() {
 
 #[test]
 fn a_source_that_does_not_load_is_named_with_what_to_do_and_the_next_step_answers() {
-    shown(&unloadable(), |source| source["calls"] == 0 && source["problem"].is_string());
+    let cases: Vec<Case> = [unloadable(), outdated()].into_iter().flatten().collect();
+    shown(&cases, |source| source["calls"] == 0 && source["problem"].is_string());
 }
 
-/// Shows each case, and that `status` says of its source what it should.
+#[test]
+fn a_component_of_200_mb_is_told_by_its_size_and_costs_no_memory() {
+    let huge = Case { component: b"\0asm\x0d\0\x01\0".to_vec(), ..case("huge", "grants: {}", "misconfigured", "not loaded: ") };
+    let stage = Stage::new(std::slice::from_ref(&huge));
+    let file = fs::File::options().write(true).open(stage.home.path("huge.wasm")).unwrap();
+    file.set_len(200 << 20).unwrap();
+    let agent = stage.home.agent();
+    let step = stage.resolve(&huge, "huge");
+    assert!(step["text"].as_str().unwrap().contains("a component has at most 64 MiB"), "{step}");
+    assert!(agent.peak_memory() < 150 << 10, "{} KiB", agent.peak_memory());
+    agent.stop();
+    // Whatever is left is searched for tokens.
+    file.set_len(0).unwrap();
+}
+
+#[test]
+fn no_source_sees_the_record_of_another_app_kind_or_source() {
+    let cases = [remembering("remembers"), remembering("remembers-too")];
+    let stage = Stage::new(&cases);
+    let agent = stage.home.agent();
+    let [own, other] = &cases;
+    stage.resolve(own, "remembers");
+    // There it is, and as little a token as before.
+    stage.home.run(&["refresh", "remembers"]).ends_with(0);
+    let again = stage.home.explained("remembers")["steps"][0].take();
+    assert_eq!(again["outcome"], "misconfigured", "{again}");
+    assert!(again["text"].as_str().unwrap().contains("what it gave is no token"), "{again}");
+    stage.resolve(own, "remembers-for-another");
+    stage.resolve(other, "remembers-too");
+    stage.home.run(&["get", "remembers", "--kind", "deploy"]).ends_with(0);
+    let step = stage.home.run(&["explain", "remembers", "--kind", "deploy", "--json"]).json()["resolution"]["steps"][0].take();
+    assert_eq!((&step["source"], &step["outcome"]), (&own.name.into(), &"absent".into()), "{step}");
+    agent.stop();
+}
+
+/// Shows each case, that `status` says of its source what it should, and that a call leaves no descriptor behind.
 fn shown(cases: &[Case], status_tells: impl Fn(&Value) -> bool) {
     let stage = Stage::new(cases);
     let agent = stage.home.agent();
+    // What mints is started once, and stays.
+    stage.home.get(&["nothing-hostile"]);
     for case in cases {
+        let before = agent.settled_descriptors();
         stage.resolve(case, case.name);
+        let after = agent.settled_descriptors();
+        assert!(after <= before.map(|before| before + MOST_SHARED), "{}: {before:?} descriptors became {after:?}", case.name);
     }
     let status = stage.home.run(&["status", "--json"]).json();
     for case in cases {
@@ -175,10 +248,15 @@ fn other_apps_are_served_while_a_source_is_busy_for_as_many_apps_as_it_may() {
 
 #[test]
 fn what_sources_take_is_given_back() {
-    let mut cases: Vec<Case> = [breaking(), useless(), telling()].into_iter().flatten().collect();
+    let mut cases = harmful();
     // It would fit an app whose id nobody knows.
     cases.retain(|case| case.name != "wrong-app");
-    let stage = Stage::new(&cases);
+    cases.chunks(MOST_SOURCES).for_each(assert_given_back);
+}
+
+/// Shows each case thrice, and that the agent is as it was after the first time.
+fn assert_given_back(cases: &[Case]) {
+    let stage = Stage::new(cases);
     let agent = stage.home.agent();
     let round = |number: usize| {
         thread::scope(|scope| {
@@ -211,6 +289,12 @@ fn assert_harmless(what: &str, text: &str) {
     assert!(harmful.is_none(), "{what}: {harmful:?} in {text}");
 }
 
+/// Sources of one configuration, with some room for those that are built in.
+const MOST_SOURCES: usize = 50;
+
+/// How many of them there are at least.
+const FEWEST_CASES: usize = 80;
+
 /// What one call may add to the log, in bytes: a few lines of its own, and what the agent says of it.
 const MOST_LOGGED: usize = 8 << 10;
 
@@ -219,6 +303,9 @@ const MOST_CALLS: u64 = 8;
 
 /// What an agent may grow by, in KiB, while sources take hundreds of times as much: what an allocator does not give back at once.
 const MOST_GROWN: u64 = 16 << 10;
+
+/// Descriptors that stay open after a component's first call: what all of its calls share.
+const MOST_SHARED: usize = 4;
 
 /// Descriptors that an agent may have opened meanwhile: those of the processes that commands wait in, at most four. A call that left one
 /// behind would leave dozens.

@@ -108,6 +108,10 @@ impl Record {
     }
 
     fn save_now(&self, lease: &Lease) -> Result<(), RecordsFailure> {
+        // A source that was granted both could keep a copy that outlives the login.
+        if lease.provenance.is_login {
+            return Err(RecordsFailure::Refused("the login is never kept".into()));
+        }
         if self.role != Role::Manual {
             let fingerprint = self.resolver.fingerprints.of(&lease.token);
             if self.resolver.tombstones.of_remembered(&self.key, lease, fingerprint) == Verdict::Dead {

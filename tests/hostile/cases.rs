@@ -16,7 +16,7 @@ pub(super) const APP: u64 = 123;
 #[derive(Clone)]
 pub(super) struct Case {
     pub(super) name: &'static str,
-    pub(super) component: &'static [u8],
+    pub(super) component: Vec<u8>,
     /// What the configuration says of it, besides its component.
     pub(super) source: String,
     pub(super) outcome: &'static str,
@@ -38,7 +38,7 @@ impl Case {
 
 /// The fixture under these keys of the configuration.
 pub(super) fn case(name: &'static str, source: impl Into<String>, outcome: &'static str, says: impl Into<String>) -> Case {
-    Case { name, component: fixture(), source: source.into(), outcome, says: says.into() }
+    Case { name, component: fixture().to_vec(), source: source.into(), outcome, says: says.into() }
 }
 
 /// The fixture with the behaviour of its name.
@@ -120,8 +120,10 @@ pub(super) fn telling() -> Vec<Case> {
 
 /// What is no component that could run here, and one that asks for more than it was granted.
 pub(super) fn unloadable() -> Vec<Case> {
-    let case =
-        |name, component, keys: &str, says: &str| Case { component, ..case(name, keys, "misconfigured", format!("not loaded: {says}")) };
+    let case = |name, component: &[u8], keys: &str, says: &str| Case {
+        component: component.to_vec(),
+        ..case(name, keys, "misconfigured", format!("not loaded: {says}"))
+    };
     let [no_component, no_grant] = ["settings: {}", "grants: {}"];
     let commands = "grants: { commands: [{ program: fly, args: [version] }] }";
     let both = commands.replace("}] }", "}], login: true }");
