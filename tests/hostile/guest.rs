@@ -1,5 +1,7 @@
 //! Components of a few lines of WebAssembly text: what no compiler would emit.
 
+use std::fmt::Write as _;
+
 /// A component around these fields of its core module; see the comment in the frame.
 pub(super) fn guest(main: &str) -> Vec<u8> {
     Parts::default().guest(main)
@@ -44,9 +46,9 @@ impl Parts {
         if !self.imports.contains(import) {
             self.imports.push_str(import);
         }
-        self.lowered += &format!("(core func ${name} (canon lower (func {function}) (memory $memory) (realloc $realloc)))");
-        self.given += &format!("(export \"{name}\" (func ${name}))");
-        self.functions += &format!("(import \"host\" \"{name}\" (func ${name} {signature}))");
+        write!(self.lowered, "(core func ${name} (canon lower (func {function}) (memory $memory) (realloc $realloc)))").unwrap();
+        write!(self.given, "(export \"{name}\" (func ${name}))").unwrap();
+        write!(self.functions, "(import \"host\" \"{name}\" (func ${name} {signature}))").unwrap();
         self
     }
 

@@ -1,5 +1,7 @@
 //! Sources that no compiler would emit: they run into the limits of the sandbox, or break the contract between a component and its host.
 
+use std::fmt::Write as _;
+
 use super::{
     cases::{Case, case},
     guest::{Parts, guest, lease, refuse, resolve, seal},
@@ -149,7 +151,7 @@ pub(super) fn reaching() -> Vec<Case> {
     let mut data = String::new();
     for (index, name) in names.iter().enumerate() {
         let length = name.len() - if name.contains('\\') { 2 } else { 0 };
-        data += &format!("(data (i32.const {}) \"\\{length:02x}\\00\\00\\00{name}\")", 8192 + index * 32);
+        write!(data, "(data (i32.const {}) \"\\{length:02x}\\00\\00\\00{name}\")", 8192 + index * 32).unwrap();
     }
     // Any that is read ends in a crash; all are asked for.
     let reads = format!(
@@ -223,12 +225,14 @@ fn runs(name: &'static str, words: &[&str]) -> Case {
     for (index, word) in words.iter().enumerate() {
         let address = 8192 + index * 64;
         let length = word.len() - if word.contains('\\') { 2 } else { 0 };
-        data += &format!("(data (i32.const {address}) \"{word}\")");
-        places += &format!(
+        write!(data, "(data (i32.const {address}) \"{word}\")").unwrap();
+        write!(
+            places,
             "(i32.store (i32.const {}) (i32.const {address})) (i32.store (i32.const {}) (i32.const {length}))",
             4000 + index * 8,
             4004 + index * 8
-        );
+        )
+        .unwrap();
     }
     let body = format!(
         "{places} (call $run (i32.load (i32.const 4000)) (i32.load (i32.const 4004)) (i32.const 4008) (i32.const {}) (i32.const 5000))
