@@ -88,6 +88,7 @@ fn only_the_origin_that_was_granted_is_spoken_to_and_the_message_names_the_line(
         (format!("http://127.0.0.1:{main}/known"), format!("http://127.0.0.1:{main}")),
         (format!("https://localhost:{main}/known"), format!("https://localhost:{main}")),
         (format!("https://[::ffff:127.0.0.1]:{main}/known"), format!("https://[::ffff:127.0.0.1]:{main}")),
+        (format!("https://[::1]:{main}/known"), format!("https://[::1]:{main}")),
         ("https://127.0.0.1/known".to_owned(), "https://127.0.0.1".to_owned()),
     ] {
         let line = format!(
@@ -100,6 +101,8 @@ fn only_the_origin_that_was_granted_is_spoken_to_and_the_message_names_the_line(
         format!("https://user@127.0.0.1:{main}/known"),
         format!("https://2130706433:{main}/known"),
         format!("https://127.1:{main}/known"),
+        format!("https://0x7f.1:{main}/known"),
+        format!("https://0177.0.0.1:{main}/known"),
     ] {
         let called = stage.calling.call(&format!("url: \"{url}\""), &stage.granted(), "");
         assert!(called.text.contains("Failed("), "{url}: {called:?}");
