@@ -19,6 +19,7 @@ use flytoken::{
     app::AppName,
     command,
     config::{Grants, Records, Role, SourceName},
+    denials::Denials,
     granted_files::{FileForm, FileGrant},
     http::{Client, HttpGrant, Origin},
     kind::Kind,
@@ -136,11 +137,11 @@ thread_local! {
 
 fn call(input: &[u8]) -> Call {
     let obtained = Obtained { at: Timestamp::from_seconds(1_000), sequence: 1 };
-    let provenance = provenance();
+    let (provenance, denials) = (provenance(), Denials::default());
     let generation = serde_json::from_str("7").expect("a number");
     let login = Arc::new(Login { token: token(LOGIN), generation, revision: 1, origin: LoginOrigin::Variable("FLY_API_TOKEN") });
     let files: Arc<dyn FilesAccess> = Arc::new(Input(input.to_owned()));
-    let client = Client::new(vec![granted()], Some(Arc::clone(&files)), Some(token(LOGIN)), Arc::new(Nowhere));
+    let client = Client::new(vec![granted()], Some(Arc::clone(&files)), Some(token(LOGIN)), Arc::new(Nowhere), denials.clone());
     Call {
         source: name(),
         settings: Arc::new([("input".to_owned(), "a setting".to_owned())].into()),
@@ -153,6 +154,11 @@ fn call(input: &[u8]) -> Call {
         http: Some(Arc::new(client)),
         sockets: None,
         env: Arc::default(),
+        denials,
+        denied: Arc::new(|denial| {
+            let text = denial.text;
+            assert!(!text.chars().any(char::is_control) && !text.contains(LOGIN) && !text.contains(KEPT), "{text:?}");
+        }),
         reveal: true,
         timeout: Duration::from_secs(5),
         memory: 1 << 20,

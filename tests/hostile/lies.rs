@@ -169,7 +169,13 @@ pub(super) fn reaching() -> Vec<Case> {
         ))
     );
     vec![
-        built("path-escapes", Parts::default().files().guest(&reads), "grants: { files: { a: /etc/hostname } }", "absent", "kept out"),
+        built(
+            "path-escapes",
+            Parts::default().files().guest(&reads),
+            "grants: { files: { a: /etc/hostname } }",
+            "misconfigured",
+            "asked for the file `../token`: no file of this name is granted",
+        ),
         runs("another-program", &["sh"]),
         runs("a-program-by-its-path", &["/bin/sh", "version"]),
         runs("a-program-beside", &["./fly", "version"]),
