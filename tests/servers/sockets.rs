@@ -50,7 +50,10 @@ fn no_other_name_address_or_port_is_and_the_message_names_the_line() {
         calling.call(&format!("connect: \"{connect}\""), &grants, "").is_denied(&says);
     }
     // Without any such grant there are no sockets at all.
-    calling.call(&format!("connect: \"127.0.0.1:{port}\""), HTTP, "").answers("Permission denied");
+    calling
+        .call(&format!("connect: \"127.0.0.1:{port}\""), HTTP, "")
+        .is_denied("asked for a TCP socket; to allow it, add to the source's `grants.sockets`");
+    calling.call(&format!("connect: \"localhost:{port}\""), HTTP, "").is_denied("asked for the addresses of `localhost`");
 }
 
 #[test]
