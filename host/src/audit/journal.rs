@@ -242,7 +242,7 @@ pub enum JournalError {
         cause: io::Error,
     },
     /// The line is in the file, and whoever is to have a copy did not take it.
-    #[error("the line is in the file, but {to} took no copy at `{socket}`", to = forward.to, socket = forward.socket.display())]
+    #[error("{to} took none at `{socket}`", to = forward.to, socket = forward.socket.display())]
     NotForwarded {
         /// Who.
         forward: Forward,

@@ -1,7 +1,7 @@
 //! Having requests on record.
 
 use std::{
-    sync::{Arc, Weak, atomic::Ordering},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -110,11 +110,18 @@ impl Audit {
 #[derive(Debug, thiserror::Error)]
 enum Unrecorded {
     /// It is nowhere.
-    #[error("{0}")]
+    #[error("requests are not on record: {0}")]
     Nowhere(String),
     /// It is in the file, and whoever is to have a copy has none.
-    #[error("{0}")]
+    #[error("the audit is without a copy: {0}")]
     WithoutCopy(String),
+}
+
+impl Unrecorded {
+    fn why(&self) -> &str {
+        let (Self::Nowhere(why) | Self::WithoutCopy(why)) = self;
+        why
+    }
 }
 
 impl From<JournalError> for Unrecorded {
@@ -271,7 +278,7 @@ impl Core {
         let recorded = recorded.unwrap_or_else(|_| Err(Unrecorded::Nowhere("flytoken failed while it wrote".into())));
         self.note(&recorded);
         match (recorded, answer) {
-            (Err(why), Ok(Reply::Token(_))) if required => Err(not_on_record(&why.to_string())),
+            (Err(why), Ok(Reply::Token(_))) if required => Err(not_on_record(why.why())),
             (_, answer) => answer,
         }
     }
@@ -310,20 +317,27 @@ impl Core {
     /// Why requests are not on record although they should be.
     pub(super) fn unrecorded(&self) -> Option<String> {
         let audit = self.inner.audit.load();
-        let failed = self.inner.unrecorded.load(Ordering::Relaxed).then_some("the last line could not be written, see the agent's log");
-        audit.problem().or(failed.filter(|_| audit.settings().is_some())).map(|why| format!("requests are not on record: {why}"))
+        let problem = audit.problem().map(|why| Unrecorded::Nowhere(why.into()).to_string());
+        problem.or_else(|| self.inner.unrecorded.load().as_deref().filter(|_| audit.settings().is_some()).cloned())
     }
 
     /// Has the end of the chain kept soon, or says why there is nothing to keep.
     fn note(&self, recorded: &Result<(), Unrecorded>) {
         match recorded {
             Ok(()) => {
-                self.inner.unrecorded.store(false, Ordering::Relaxed);
+                if self.inner.unrecorded.load().is_some() {
+                    self.inner.unrecorded.store(None);
+                }
                 self.inner.recorded.notify_one();
             }
-            // Once, and not for each of a thousand requests.
-            Err(why) if !self.inner.unrecorded.swap(true, Ordering::Relaxed) => warn!("requests are not on record: {why}"),
-            Err(_) => {}
+            Err(why) => {
+                let why = why.to_string();
+                // Once, and not for each of a thousand requests.
+                if self.inner.unrecorded.load().as_deref() != Some(&why) {
+                    warn!("{why}");
+                    self.inner.unrecorded.store(Some(Arc::new(why)));
+                }
+            }
         }
     }
 }

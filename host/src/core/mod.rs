@@ -15,12 +15,9 @@ mod scenarios;
 mod start;
 mod tidy;
 
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::{sync::Notify, task::JoinSet};
 use tracing::Instrument as _;
 
@@ -63,8 +60,8 @@ struct Inner {
     audit: ArcSwap<audit::Audit>,
     /// That something was.
     recorded: Arc<Notify>,
-    /// Whether the last one could not be, which has been said already.
-    unrecorded: AtomicBool,
+    /// Why the last one could not be, or not as it should, which has been said already.
+    unrecorded: ArcSwapOption<String>,
     /// Held by whoever tries to put requests on record again.
     reopening: std::sync::Mutex<()>,
     /// The watchers of login and configuration.

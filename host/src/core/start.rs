@@ -2,11 +2,11 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::{
     sync::Semaphore,
     task::{JoinSet, spawn_blocking},
@@ -225,7 +225,7 @@ impl Core {
             policy_place: parts.policy_place,
             audit: ArcSwap::from_pointee(audit),
             recorded,
-            unrecorded: AtomicBool::new(false),
+            unrecorded: ArcSwapOption::empty(),
             reopening: Mutex::default(),
             owners: Owners::new(Arc::clone(&resolver), cache, clock),
             resolver,
