@@ -12,6 +12,7 @@ use std::{
 use flytoken::{
     app::AppName,
     attestation::{Executable, Facts},
+    audience::Audience,
     config::{self, Config, Layers, UserFiles},
     kind::Kind,
     policy::{Accounts, Asked, Machine, Place, Platform, Policy, Verb},
@@ -21,7 +22,14 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     fs::write(&PLACE.file, bytes).expect("our own file");
     for platform in [Platform::Linux, Platform::Macos] {
-        let machine = Machine { platform, tells_programs: true, tells_cgroups: true, accounts: Box::new(Names) };
+        let machine = Machine {
+            platform,
+            tells_programs: true,
+            tells_others_programs: true,
+            audience: Audience::Everybody,
+            tells_cgroups: true,
+            accounts: Box::new(Names),
+        };
         match Policy::load(&PLACE, &machine) {
             Ok(policy) => holds(&policy.expect("there is a file")),
             Err(errors) => {
@@ -90,7 +98,7 @@ static PLACE: LazyLock<Place> = LazyLock::new(|| {
     let file = HOME.join("policy.yaml");
     fs::write(&file, "").expect("our own folder");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("our own file");
-    Place { file, owner: rustix::process::geteuid().as_raw(), home: Some(HOME.clone()) }
+    Place { file, owner: rustix::process::geteuid().as_raw(), home: Some(HOME.clone()), audience: Audience::Everybody }
 });
 
 /// A configuration with something of everything for a policy to take away.
