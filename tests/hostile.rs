@@ -13,7 +13,7 @@ use self::{
     cases::{APP, Case, answering, breaking, case, plain, telling, unloadable, useless},
     lies::{exhausting, lying, outdated, reaching, remembering},
 };
-use crate::harness::{Bundle, Home, Wire, canary, frame, get, minted, timed, user_token};
+use crate::harness::{ACME, Bundle, Home, Wire, canary, discharged, frame, get, minted, organization, timed, user_token};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -244,6 +244,19 @@ fn other_apps_are_served_while_a_source_is_busy_for_as_many_apps_as_it_may() {
     let told: Vec<Value> = std::iter::from_fn(|| waiting.receive()).map(|answer| answer["failure"]["code"].clone()).collect();
     assert_eq!(told, vec!["agent"; told.len()], "whoever waits is told that the agent stops");
     assert_eq!(told.len() as u64, MOST_CALLS);
+}
+
+#[test]
+fn a_token_of_another_kind_leaves_as_what_was_asked_for_or_not_at_all() {
+    // Good for all that an organisation has, and asked for as less than that, and as more.
+    let wide = answering("wide", &discharged(organization(ACME), DAY), "", "lease", "");
+    let stage = Stage::new(std::slice::from_ref(&wide));
+    let _agent = stage.home.agent();
+    assert!(Bundle::answered(&stage.home.get(&["wide"])).reads_only());
+    let login = stage.home.run(&["get", "only-wide", "--kind", "login", "--json"]);
+    login.ends_with(3);
+    let step = login.json()["error"]["steps"][0].take();
+    assert_eq!((&step["source"], &step["outcome"], &step["text"]), (&"wide".into(), &"absent".into(), &"it is not the login".into()));
 }
 
 #[test]

@@ -56,6 +56,10 @@ pub fn check(lease: Lease, wanted: &Wanted<'_>) -> Result<Checked, Refusal> {
     let bundle = Bundle::parse(lease.token.expose()).and_then(|bundle| bundle.check().map(|()| bundle));
     let what = if wanted.manual { "it" } else { "what it gave" };
     let bundle = bundle.map_err(|error| Refusal::Misconfigured(format!("{what} is no token: {error}")))?;
+    if wanted.key.kind == Kind::Login && !lease.provenance.is_login {
+        // Whatever somebody else calls a login would leave as wide as it is, in the place of the user's own.
+        return Err(Refusal::Absent("it is not the login".into()));
+    }
     let chosen = wanted.manual || wanted.key.kind == Kind::Login;
     let checked = if chosen { as_it_is(lease, &bundle, wanted) } else { selected(lease, &bundle, wanted) }?;
     if !wanted.deliver.is_nothing()
