@@ -62,6 +62,8 @@ pub struct DeniedCall {
 #[derive(Debug, Default)]
 pub struct DeniedCalls {
     waiting: Mutex<VecDeque<DeniedCall>>,
+    /// Held by whoever puts them on record.
+    draining: Mutex<()>,
     /// Wakes whoever puts them on record.
     arrived: Arc<Notify>,
 }
@@ -69,7 +71,7 @@ pub struct DeniedCalls {
 impl DeniedCalls {
     /// Whoever waits for `arrived` is told of each.
     pub fn new(arrived: Arc<Notify>) -> Self {
-        Self { waiting: Mutex::default(), arrived }
+        Self { waiting: Mutex::default(), draining: Mutex::default(), arrived }
     }
 
     /// Has it logged, and put on record.
@@ -87,11 +89,13 @@ impl DeniedCalls {
         self.arrived.notify_one();
     }
 
-    /// Hands each to `record`, until that fails for one: this one and what is behind it are kept for the next time.
+    /// Hands each to `record`, until that fails for one: this one and what is behind it are kept for the next time. When this returns, all that
+    /// were there when it began were handed over, by whomever; so it may block.
     ///
     /// # Errors
     /// What `record` failed with.
     pub fn drain<E>(&self, mut record: impl FnMut(&DeniedCall) -> Result<(), E>) -> Result<(), E> {
+        let _one = held(&self.draining);
         loop {
             // Recording may take its time, and sources go on meanwhile.
             let Some(call) = held(&self.waiting).pop_front() else { return Ok(()) };
@@ -118,7 +122,18 @@ const MOST_WAITING: usize = 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::mpsc, thread};
+
     use super::*;
+
+    fn call(text: &str) -> DeniedCall {
+        DeniedCall {
+            source: SourceName::parse("corp").unwrap(),
+            app: AppName::parse("web").unwrap(),
+            kind: Kind::Deploy,
+            denial: Denial { text: text.into(), times: 1 },
+        }
+    }
 
     #[test]
     fn the_same_is_counted_and_more_than_a_few_are_lumped_together() {
@@ -137,12 +152,6 @@ mod tests {
     #[test]
     fn what_could_not_be_recorded_waits_in_its_place() {
         let calls = DeniedCalls::default();
-        let call = |text: &str| DeniedCall {
-            source: SourceName::parse("corp").unwrap(),
-            app: AppName::parse("web").unwrap(),
-            kind: Kind::Deploy,
-            denial: Denial { text: text.into(), times: 1 },
-        };
         for text in ["a", "b", "c"] {
             calls.add(call(text));
         }
@@ -157,15 +166,44 @@ mod tests {
     }
 
     #[test]
+    fn whoever_drains_waits_for_what_another_is_putting_on_record() {
+        let (calls, recorded) = (Arc::new(DeniedCalls::default()), Arc::new(Mutex::new(Vec::new())));
+        calls.add(call("a"));
+        let (begun, has_begun) = mpsc::channel();
+        let (go, goes) = mpsc::channel::<()>();
+        let slow = {
+            let (calls, recorded) = (Arc::clone(&calls), Arc::clone(&recorded));
+            thread::spawn(move || {
+                calls.drain(|call| {
+                    begun.send(()).unwrap();
+                    goes.recv().unwrap();
+                    held(&recorded).push(call.denial.text.clone());
+                    Ok::<_, ()>(())
+                })
+            })
+        };
+        has_begun.recv().unwrap();
+        let second = {
+            let (calls, recorded) = (Arc::clone(&calls), Arc::clone(&recorded));
+            thread::spawn(move || {
+                calls.drain(|_| Ok::<_, ()>(())).unwrap();
+                held(&recorded).push("the answer".into());
+            })
+        };
+        while !second.is_finished() && calls.draining.try_lock().is_ok() {
+            thread::yield_now();
+        }
+        go.send(()).unwrap();
+        slow.join().unwrap().unwrap();
+        second.join().unwrap();
+        assert_eq!(*held(&recorded), ["a", "the answer"]);
+    }
+
+    #[test]
     fn what_waits_is_bounded() {
         let calls = DeniedCalls::default();
         for _ in 0..MOST_WAITING + 10 {
-            calls.add(DeniedCall {
-                source: SourceName::parse("corp").unwrap(),
-                app: AppName::parse("web").unwrap(),
-                kind: Kind::Deploy,
-                denial: Denial { text: "asked".into(), times: 1 },
-            });
+            calls.add(call("asked"));
         }
         let (mut count, mut times) = (0, 0);
         calls
