@@ -2,14 +2,15 @@
 
 use std::fmt::Write as _;
 
+pub(super) use self::frame::resolve;
+
+/// The frame that the runtime's own tests have.
+#[path = "../../host/src/runtime/tests/frame.rs"]
+mod frame;
+
 /// A component around these fields of its core module; see the comment in the frame.
 pub(super) fn guest(main: &str) -> Vec<u8> {
     Parts::default().guest(main)
-}
-
-/// The function that a request arrives at. It answers by returning an address, at which the answer lies.
-pub(super) fn resolve(body: &str) -> String {
-    format!("(func (export \"resolve\") (param i32 i32 i32 i32 i32 i32 i32 i64 i32) (result i32) {body})")
 }
 
 /// Refuses as `absent`, with the text of this length at this address.
@@ -99,17 +100,9 @@ impl Parts {
     }
 
     pub(super) fn guest(self, main: &str) -> Vec<u8> {
-        let frame = include_str!("../../host/src/runtime/tests/source.wat").split_once("\n(component").unwrap().1;
-        let mut text = format!("(component{frame}");
-        for (what, by) in self.replaced {
-            assert!(text.contains(what), "{what}");
-            text = text.replace(what, by);
-        }
         let main = format!("{}{main}", self.functions);
-        for (place, what) in [("IMPORTS", &self.imports), ("LOWERED", &self.lowered), ("GIVEN", &self.given), ("MAIN", &main)] {
-            text = text.replace(place, what);
-        }
-        wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"))
+        let asked: [(&str, &str); 4] = [("IMPORTS", &self.imports), ("LOWERED", &self.lowered), ("GIVEN", &self.given), ("MAIN", &main)];
+        frame::component(&[&self.replaced[..], &asked[..]].concat())
     }
 }
 

@@ -1,12 +1,16 @@
 //! The command line: what can be typed, and the help that teaches it.
 
+mod audit;
 mod help;
 mod plugin;
 mod policy;
+mod tokens;
 
 pub use self::{
+    audit::{Audit, AuditAction, AuditTail},
     plugin::{Plugin, PluginAction, PluginAdd, PluginInspect, PluginRemove},
     policy::{ClientFact, Policy, PolicyAction, PolicyCheck, PolicyTest},
+    tokens::{App, Env, EnvFormat, Exec, Get, Wish},
 };
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
@@ -17,7 +21,6 @@ use clap::{
 };
 
 use crate::{
-    app::AppName,
     config::DurationText,
     delivery::Actions,
     kind::Kind,
@@ -146,102 +149,6 @@ pub enum Command {
     Demo,
 }
 
-/// Which app.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
-pub struct App {
-    /// The app [default: `-a`, then `FLY_APP`, then `app` in `./fly.toml`]
-    #[arg(value_name = "APP")]
-    pub app: Option<String>,
-    /// The app, as flyctl takes it
-    #[arg(short = 'a', long = "app", value_name = "APP", conflicts_with = "app")]
-    pub app_option: Option<String>,
-}
-
-/// How a token has to be when it is handed out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
-pub struct Wish {
-    /// Narrow it to these actions: letters of rwcdC (read, write, create, delete, control)
-    #[arg(long, value_name = "LETTERS")]
-    pub actions: Option<Actions>,
-    /// Let it live no longer than this from now, such as 10m
-    #[arg(long, value_parser = duration, value_name = "DURATION")]
-    pub max_lifetime: Option<Duration>,
-    /// At least this much of its life must be left, else it is renewed first, such as 30m
-    #[arg(long, value_parser = duration, value_name = "DURATION")]
-    pub valid_for: Option<Duration>,
-}
-
-/// `flytoken get`.
-#[derive(Debug, Default, PartialEq, Eq, Args)]
-pub struct Get {
-    /// Which app.
-    #[command(flatten)]
-    pub app: App,
-    /// What the token is for
-    #[arg(long, value_parser = kinds(), default_value = "readonly")]
-    pub kind: Kind,
-    /// How the token has to be.
-    #[command(flatten)]
-    pub wish: Wish,
-    /// Leave out the scheme `FlyV1`
-    #[arg(long, conflicts_with = "header")]
-    pub bare: bool,
-    /// Print the whole header line: `Authorization: …`
-    #[arg(long, conflicts_with = "json")]
-    pub header: bool,
-    /// Print JSON: app, kind, token, source, `expires_at`, `obtained_at`, fingerprint
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `flytoken exec`.
-#[derive(Debug, PartialEq, Eq, Args)]
-pub struct Exec {
-    /// Which app.
-    #[command(flatten)]
-    pub app: App,
-    /// What the token is for
-    #[arg(long, value_parser = kinds(), default_value = "readonly")]
-    pub kind: Kind,
-    /// How the token has to be.
-    #[command(flatten)]
-    pub wish: Wish,
-    /// The command and its arguments
-    #[arg(last = true, required = true, value_name = "CMD")]
-    pub command: Vec<OsString>,
-}
-
-/// `flytoken env`.
-#[derive(Debug, PartialEq, Eq, Args)]
-pub struct Env {
-    /// Which app.
-    #[command(flatten)]
-    pub app: App,
-    /// What the token is for
-    #[arg(long, value_parser = kinds(), default_value = "readonly")]
-    pub kind: Kind,
-    /// How the token has to be.
-    #[command(flatten)]
-    pub wish: Wish,
-    /// The form of the lines
-    #[arg(long, value_enum, default_value_t)]
-    pub format: EnvFormat,
-}
-
-/// The form of `flytoken env`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum EnvFormat {
-    /// For bash, zsh and sh
-    #[default]
-    Bash,
-    /// For fish
-    Fish,
-    /// For `.env` files
-    Dotenv,
-    /// One object
-    Json,
-}
-
 /// `flytoken set`.
 #[derive(Debug, PartialEq, Eq, Args)]
 pub struct Set {
@@ -344,41 +251,6 @@ pub struct Revoke {
     #[arg(value_name = "NAME")]
     pub name: String,
     /// Print JSON: name, app, kind, outcome, `revoked_at`, `ended_at`
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `flytoken audit`.
-#[derive(Debug, PartialEq, Eq, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub struct Audit {
-    /// What to do; without a word, `tail`.
-    #[command(subcommand)]
-    pub action: Option<AuditAction>,
-    /// What to show without a word.
-    #[command(flatten)]
-    pub tail: AuditTail,
-}
-
-/// What to do with the audit.
-#[derive(Debug, PartialEq, Eq, Subcommand)]
-pub enum AuditAction {
-    /// Go through every line: say which were changed, removed, put elsewhere or cut off
-    Verify(Json),
-    /// Show the last lines
-    Tail(AuditTail),
-}
-
-/// `flytoken audit tail`.
-#[derive(Debug, PartialEq, Eq, Args)]
-pub struct AuditTail {
-    /// How many lines
-    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 20)]
-    pub lines: usize,
-    /// Those about one app alone
-    #[arg(long, value_name = "APP", value_parser = AppName::parse)]
-    pub app: Option<AppName>,
-    /// Print the lines as they are in the file, one JSON object each
     #[arg(long)]
     pub json: bool,
 }

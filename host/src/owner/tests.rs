@@ -3,9 +3,15 @@
 use std::{
     collections::VecDeque,
     sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
 };
 
-use super::*;
+use tokio::task::JoinSet;
+
+use super::{
+    task::{IDLE, REMEMBERED},
+    *,
+};
 use crate::{
     app::AppName,
     cache::{Moments, Terms},

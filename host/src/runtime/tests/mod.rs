@@ -1,10 +1,12 @@
 //! Sources that behave badly, each a few lines of WebAssembly text in a frame that makes a whole component of them.
 
 mod calls;
+mod frame;
 mod loading;
 
 use std::{sync::Arc, time::Duration};
 
+use self::frame::resolve;
 use super::{Call, Loaded, Runtime, SourceRequest, imports::fixtures};
 use crate::{
     app::AppName,
@@ -22,17 +24,7 @@ fn component(main: &str) -> Vec<u8> {
 
 /// A component that imports more: `imports` at its top, `lowered` to core functions, and `given` to its core module.
 fn component_with(imports: &str, lowered: &str, given: &str, main: &str) -> Vec<u8> {
-    let frame = include_str!("source.wat").split_once("\n(component").expect("the frame has a comment first").1;
-    let mut text = format!("(component{frame}");
-    for (place, what) in [("IMPORTS", imports), ("LOWERED", lowered), ("GIVEN", given), ("MAIN", main)] {
-        text = text.replace(place, what);
-    }
-    wat::parse_str(text).expect("the frame fits")
-}
-
-/// The function that a request arrives at.
-fn resolve(body: &str) -> String {
-    format!("(func (export \"resolve\") (param i32 i32 i32 i32 i32 i32 i32 i64 i32) (result i32) {body})")
+    frame::component(&[("IMPORTS", imports), ("LOWERED", lowered), ("GIVEN", given), ("MAIN", main)])
 }
 
 /// A source that answers at once: its token is `fm2_canary`.
