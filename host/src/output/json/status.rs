@@ -39,32 +39,8 @@ pub struct Status<'a> {
     pub resting: Vec<Rest<'a>>,
     /// How many more there are.
     pub resting_left_out: u64,
-    /// What it holds at the moment.
-    pub resources: Resources,
-}
-
-/// What an agent holds at the moment, counted.
-#[derive(Debug, Serialize)]
-pub struct Resources {
-    /// Cached leases.
-    pub leases: u64,
-    /// One for each app and kind that was in use within the last moments.
-    pub owners: u64,
-    /// Of tokens and apps that were invalidated.
-    pub tombstones: u64,
-    /// Tasks that have not ended.
-    pub tasks: u64,
-    /// Open connections of clients.
-    pub connections: u64,
-    /// Supervisor processes.
-    pub supervisors: u64,
-}
-
-impl From<protocol::Resources> for Resources {
-    fn from(resources: protocol::Resources) -> Self {
-        let protocol::Resources { leases, owners, tombstones, tasks, connections, supervisors } = resources;
-        Self { leases, owners, tombstones, tasks, connections, supervisors }
-    }
+    /// What it holds at the moment: each name is one word, on the wire and here.
+    pub resources: protocol::Resources,
 }
 
 /// An app and kind without a lease.
@@ -280,7 +256,7 @@ impl<'a> From<&'a protocol::Status> for Status<'a> {
             apps_left_out: status.apps_left_out,
             resting: resting.iter().map(rest).collect(),
             resting_left_out: status.resting_left_out,
-            resources: status.resources.into(),
+            resources: status.resources,
         }
     }
 }
