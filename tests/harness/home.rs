@@ -7,10 +7,13 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::OnceLock,
+    sync::{OnceLock, mpsc},
+    thread,
+    time::Duration,
 };
 
 use flytoken::system::{Clock, Environment, SystemClock};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Agent, Fly, canary, user_token};
 
@@ -210,7 +213,16 @@ impl Ran {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // A command that does not read its input may be gone by now.
         let _ = child.stdin.take().unwrap().write_all(input);
+        let (ended, ends) = mpsc::channel::<()>();
+        let id = Pid::from_child(&child);
+        // An agent that starts although it should not would be waited for without end.
+        let watch = thread::spawn(move || {
+            let is_stuck = ends.recv_timeout(LONGEST_RUN) == Err(mpsc::RecvTimeoutError::Timeout);
+            is_stuck.then(|| kill_process(id, Signal::KILL))
+        });
         let output = child.wait_with_output().unwrap();
+        drop(ended);
+        assert!(watch.join().unwrap().is_none(), "{:?} did not end within {LONGEST_RUN:?}", command.get_args());
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let ran = Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
         canary::assert_clean(&format!("standard error of {:?}", command.get_args()), ran.stderr.as_bytes());
@@ -234,6 +246,9 @@ impl Ran {
         &self.stderr
     }
 }
+
+/// Longer than any command takes on a machine that compiles something else meanwhile.
+const LONGEST_RUN: Duration = Duration::from_mins(5);
 
 fn shared_cache() -> &'static Path {
     static CACHE: OnceLock<PathBuf> = OnceLock::new();
