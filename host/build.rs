@@ -54,7 +54,7 @@ fn compile(root: &Path, out: &Path) -> Result<(), String> {
     let selection: Vec<&str> = selection.iter().map(String::as_str).collect();
     let built = nested_cargo::build(root, &out.join("components"), &selection)?;
     for name in BUILTIN {
-        take(&built.join(format!("flytoken_{name}.wasm")), out, name)?;
+        take(&built.join(format!("flytoken_{}.wasm", name.replace('-', "_"))), out, name)?;
     }
     for name in DEMO {
         take(&built.join("examples").join(format!("{name}.wasm")), out, name)?;
@@ -91,7 +91,7 @@ fn variable(name: &str) -> Result<PathBuf, String> {
 }
 
 /// In the order of the default chain, and then those that are in no chain by default. Each is the package `flytoken-NAME`.
-const BUILTIN: [&str; 6] = ["storage", "config", "cli", "manual", "file", "environment"];
+const BUILTIN: [&str; 7] = ["storage", "config", "cli", "manual", "file", "environment", "vault-http"];
 
 /// Examples of the package `flytoken-source`.
 const DEMO: [&str; 2] = ["vault", "greedy"];

@@ -16,3 +16,4 @@ mod http;
 mod nginx;
 mod sockets;
 mod source;
+mod vault;

@@ -85,7 +85,7 @@ impl fmt::Display for ComponentRef {
 }
 
 /// The names behind `builtin:`.
-pub const BUILTINS: [&str; 6] = ["storage", "config", "cli", "manual", "file", "environment"];
+pub const BUILTINS: [&str; 7] = ["storage", "config", "cli", "manual", "file", "environment", "vault-http"];
 
 /// A source's part in the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
