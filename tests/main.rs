@@ -29,6 +29,7 @@ mod durability;
 mod files;
 mod fly;
 mod flyctl;
+mod frozen;
 mod health;
 mod herd;
 mod hostile;

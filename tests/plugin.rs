@@ -50,22 +50,22 @@ fn inspect_tells_what_a_component_is_and_which_grants_it_needs() {
     told.ends_with(0);
     let told = told.json();
     assert_eq!((&told["sha256"], &told["bytes"]), (&json!(sha256(greedy())), &json!(greedy().len())));
-    assert_eq!((&told["version"], &told["keeper"], &told["revoker"]), (&json!("0.1.0"), &json!(false), &json!(false)));
+    assert_eq!((&told["version"], &told["keeper"], &told["revoker"]), (&json!("0.1.1"), &json!(false), &json!(false)));
     let grants: Vec<&str> = told["grants"].as_array().unwrap().iter().map(|grant| grant["name"].as_str().unwrap()).collect();
     for grant in ["login", "records", "commands"] {
         assert!(grants.contains(&grant), "{told}");
     }
-    let login = told["imports"].as_array().unwrap().iter().find(|import| import["name"] == "flytoken:source/login@0.1.0").unwrap();
+    let login = told["imports"].as_array().unwrap().iter().find(|import| import["name"] == "flytoken:source/login@0.1.1").unwrap();
     assert_eq!(login["grant"], "login");
 
     let text = home.run(&["plugin", "inspect", "greedy.wasm"]);
     text.ends_with(0);
     for line in
-        [&format!("sha256   {}", sha256(greedy())), "exports  source", "flytoken:source/login@0.1.0", "  login: true", "  records: cache"]
+        [&format!("sha256   {}", sha256(greedy())), "exports  source", "flytoken:source/login@0.1.1", "  login: true", "  records: cache"]
     {
         assert!(text.stdout.contains(line), "{line}: {}", text.stdout);
     }
-    assert!(text.stdout.lines().any(|line| line.starts_with("flytoken:source/login@0.1.0 ") && line.ends_with("the grant login")));
+    assert!(text.stdout.lines().any(|line| line.starts_with("flytoken:source/login@0.1.1 ") && line.ends_with("the grant login")));
 }
 
 #[test]
@@ -81,8 +81,8 @@ fn what_is_no_source_is_told_apart() {
     for (what, bytes, told) in [
         ("text", b"hello".to_vec(), "is not a WebAssembly component"),
         ("a core module", text("(module)"), "is a core WebAssembly module, not a component"),
-        ("a component of nothing", text("(component)"), "does not export `flytoken:source/source@0.1.0`: it exports nothing"),
-        ("another component", exporting("acme:thing/run@1.0.0"), "`flytoken:source/source@0.1.0`: it exports acme:thing/run@1.0.0"),
+        ("a component of nothing", text("(component)"), "does not export `flytoken:source/source`: it exports nothing"),
+        ("another component", exporting("acme:thing/run@1.0.0"), "`flytoken:source/source`: it exports acme:thing/run@1.0.0"),
         (
             "an older version",
             exporting("flytoken:source/source@0.0.9"),
@@ -172,18 +172,18 @@ fn an_update_that_imports_more_needs_a_new_yes() {
         "{}",
         refused.stderr
     );
-    assert!(refused.stdout.contains("+ flytoken:source/login@0.1.0, which needs the grant login"), "{}", refused.stdout);
+    assert!(refused.stdout.contains("+ flytoken:source/login@0.1.1, which needs the grant login"), "{}", refused.stdout);
     assert_eq!(fs::read(configuration(&home, "corp")).unwrap(), before);
     assert!(!stored(&home, greedy()).exists());
 
     add(&home, &["greedy.wasm", "--name", "corp", "--yes-to-imports"]).ends_with(0);
     home.run(&["config", "check"]).ends_with(0);
     let text = fs::read_to_string(configuration(&home, "corp")).unwrap();
-    assert!(text.contains("- flytoken:source/login@0.1.0\n") && text.contains(&sha256(greedy())), "{text}");
+    assert!(text.contains("- flytoken:source/login@0.1.1\n") && text.contains(&sha256(greedy())), "{text}");
     // What went is shown as well; what comes back is asked anew.
     let back = add(&home, &["vault.wasm", "--name", "corp", "--yes-to-imports"]);
     back.ends_with(0);
-    assert!(back.stdout.contains("- flytoken:source/login@0.1.0"), "{}", back.stdout);
+    assert!(back.stdout.contains("- flytoken:source/login@0.1.1"), "{}", back.stdout);
     assert_eq!(fs::read(configuration(&home, "corp")).unwrap(), before);
 }
 

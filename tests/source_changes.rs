@@ -113,8 +113,8 @@ fn a_source_is_added_renamed_and_removed() {
 #[test]
 fn a_revoked_grant_is_gone_at_once_though_the_source_cannot_be_loaded_without_it() {
     for (what, grants, told) in [
-        ("the login", "{ login: false }", "imports `flytoken:source/login@0.1.0`, which needs the grant `login`"),
-        ("the commands", "{ commands: [] }", "imports `flytoken:source/command@0.1.0`, which needs the grant `commands`"),
+        ("the login", "{ login: false }", "imports `flytoken:source/login@0.1.1`, which needs the grant `login`"),
+        ("the commands", "{ commands: [] }", "imports `flytoken:source/command@0.1.1`, which needs the grant `commands`"),
     ] {
         let (home, fly) = Home::logged_in(&user_token());
         fly.mints("web", &[minted(7, DAY)]);

@@ -120,7 +120,7 @@ async fn at_its_source(resolver: &Arc<Resolver>, name: &str, mint: &Mint) -> Res
     let loaded = match &source.loaded {
         Ok(loaded) if loaded.is_revoker() => loaded,
         Ok(_) => {
-            return misconfigured(format!("the source `{by}`, which minted it, does not export `flytoken:source/revoker@0.1.0`"));
+            return misconfigured(format!("the source `{by}`, which minted it, does not export `flytoken:source/revoker`"));
         }
         Err(problem) => return misconfigured(format!("the source `{by}`, which minted it, is not loaded: {problem}")),
     };

@@ -195,7 +195,7 @@ fn load(runtime: &Runtime, config: &Arc<SourceConfig>, unpinned: Unpinned, befor
         let loaded = loaded.map_err(|error| error.to_string())?;
         admission::check_imports(config, loaded.imports())?;
         if config.revoke_on_replace && !loaded.is_revoker() {
-            return Err("does not export `flytoken:source/revoker@0.1.0`, which `revoke-on-replace` needs".into());
+            return Err("does not export `flytoken:source/revoker`, which `revoke-on-replace` needs".into());
         }
         Ok((Ok(Arc::new(loaded) as Arc<dyn Code>), digest))
     });

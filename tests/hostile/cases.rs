@@ -136,20 +136,20 @@ pub(super) fn unloadable() -> Vec<Case> {
             "greedy",
             greedy(),
             no_grant,
-            "imports `flytoken:source/command@0.1.0`, which needs the grant `commands`; \
+            "imports `flytoken:source/command@0.1.1`, which needs the grant `commands`; \
              add `commands: [{ program: …, args: […] }]` under `sources.greedy.grants`",
         ),
         case(
             "less-greedy",
             greedy(),
             commands,
-            "imports `flytoken:source/login@0.1.0`, which needs the grant `login`; add `login: true` under `sources.less-greedy.grants`",
+            "imports `flytoken:source/login@0.1.1`, which needs the grant `login`; add `login: true` under `sources.less-greedy.grants`",
         ),
         case(
             "hardly-greedy",
             greedy(),
             &both,
-            "imports `flytoken:source/records@0.1.0`, which needs the grant `records`; add `records: cache`",
+            "imports `flytoken:source/records@0.1.1`, which needs the grant `records`; add `records: cache`",
         ),
     ]
 }

@@ -274,7 +274,7 @@ pub(super) fn outdated() -> Vec<Case> {
             "older-export",
             "(export \"flytoken:source/source@0.1.0\"",
             "(export \"flytoken:source/source@0.0.9\"",
-            says("does not export `flytoken:source/source@0.1.0`"),
+            says("does not export `flytoken:source/source`"),
         ),
         built(
             "table-at-its-start",
@@ -295,7 +295,7 @@ pub(super) fn outdated() -> Vec<Case> {
             wat::parse_str("(component)").unwrap(),
             "grants: {}",
             "misconfigured",
-            says("does not export `flytoken:source/source@0.1.0`"),
+            says("does not export `flytoken:source/source`"),
         ),
     ]
 }

@@ -227,7 +227,7 @@ impl Linked {
 }
 
 fn not_exported(interface: &str) -> wit::Refusal {
-    wit::Refusal::Misconfigured(format!("does not export `flytoken:source/{interface}@0.1.0`"))
+    wit::Refusal::Misconfigured(format!("does not export `flytoken:source/{interface}`"))
 }
 
 fn no_answer() -> Refused {

@@ -138,10 +138,10 @@ pub enum LoadError {
         interface: String,
     },
     /// It is no token source.
-    #[error("does not export `flytoken:source/source@0.1.0`: {0}")]
+    #[error("does not export `flytoken:source/source`: {0}")]
     NoSource(String),
     /// It cannot remember, and its role asks for that.
-    #[error("does not export `flytoken:source/keeper@0.1.0`, which the role `{role}` needs")]
+    #[error("does not export `flytoken:source/keeper`, which the role `{role}` needs")]
     NoKeeper {
         /// The role, as it is spelled in the configuration.
         role: &'static str,

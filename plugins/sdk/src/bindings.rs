@@ -11,13 +11,13 @@ mod imports {
         inline: "
             package flytoken:sdk;
             world imports {
-                import flytoken:source/command@0.1.0;
-                import flytoken:source/files@0.1.0;
-                import flytoken:source/login@0.1.0;
-                import flytoken:source/records@0.1.0;
-                import flytoken:source/secrets@0.1.0;
-                import flytoken:source/settings@0.1.0;
-                import flytoken:source/types@0.1.0;
+                import flytoken:source/command@0.1.1;
+                import flytoken:source/files@0.1.1;
+                import flytoken:source/login@0.1.1;
+                import flytoken:source/records@0.1.1;
+                import flytoken:source/secrets@0.1.1;
+                import flytoken:source/settings@0.1.1;
+                import flytoken:source/types@0.1.1;
             }
         ",
         world: "flytoken:sdk/imports",
@@ -63,9 +63,9 @@ pub mod source {
         pub_export_macro: true,
         export_macro_name: "export_resolving",
         with: {
-            "flytoken:source/secrets@0.1.0": crate::bindings::secrets,
-            "flytoken:source/settings@0.1.0": crate::bindings::settings,
-            "flytoken:source/types@0.1.0": crate::bindings::types,
+            "flytoken:source/secrets@0.1.1": crate::bindings::secrets,
+            "flytoken:source/settings@0.1.1": crate::bindings::settings,
+            "flytoken:source/types@0.1.1": crate::bindings::types,
         },
     });
 }
@@ -77,15 +77,15 @@ pub mod keeper {
         inline: "
             package flytoken:sdk;
             world keeper {
-                export flytoken:source/keeper@0.1.0;
+                export flytoken:source/keeper@0.1.1;
             }
         ",
         world: "flytoken:sdk/keeper",
         pub_export_macro: true,
         export_macro_name: "export_keeping",
         with: {
-            "flytoken:source/secrets@0.1.0": crate::bindings::secrets,
-            "flytoken:source/types@0.1.0": crate::bindings::types,
+            "flytoken:source/secrets@0.1.1": crate::bindings::secrets,
+            "flytoken:source/types@0.1.1": crate::bindings::types,
         },
     });
 }
@@ -97,15 +97,15 @@ pub mod revoker {
         inline: "
             package flytoken:sdk;
             world revoker {
-                export flytoken:source/revoker@0.1.0;
+                export flytoken:source/revoker@0.1.1;
             }
         ",
         world: "flytoken:sdk/revoker",
         pub_export_macro: true,
         export_macro_name: "export_revoking",
         with: {
-            "flytoken:source/secrets@0.1.0": crate::bindings::secrets,
-            "flytoken:source/types@0.1.0": crate::bindings::types,
+            "flytoken:source/secrets@0.1.1": crate::bindings::secrets,
+            "flytoken:source/types@0.1.1": crate::bindings::types,
         },
     });
 }

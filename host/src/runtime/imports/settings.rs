@@ -13,6 +13,10 @@ impl settings::Host for Settings {
     fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
         Ok(self.0.get(&key).cloned())
     }
+
+    fn keys(&mut self) -> wasmtime::Result<Vec<String>> {
+        Ok(self.0.keys().cloned().collect())
+    }
 }
 
 /// Lets the linker borrow [`Settings`], and nothing else, out of a call.
@@ -31,5 +35,6 @@ mod tests {
         let mut settings = Settings(Arc::new([("expiry".to_owned(), "24h".to_owned())].into()));
         assert_eq!(settings.get("expiry".into()).expect("no trap").as_deref(), Some("24h"));
         assert_eq!(settings.get("Expiry".into()).expect("no trap"), None);
+        assert_eq!(settings.keys().expect("no trap"), ["expiry"]);
     }
 }

@@ -11,6 +11,10 @@ impl Settings for Host {
     fn setting(&self, key: &str) -> Option<String> {
         settings::get(key)
     }
+
+    fn setting_keys(&self) -> Vec<String> {
+        settings::keys()
+    }
 }
 
 impl Login for Host {
