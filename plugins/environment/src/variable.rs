@@ -4,6 +4,7 @@ use flytoken_source::{Expiry, Lease, Refusal, Secret, Settings};
 
 /// The token in the variable. When it ends only the token itself can say.
 pub(crate) fn resolve(settings: &impl Settings, variable: impl Fn(&str) -> Option<String>) -> Result<Lease, Refusal> {
+    settings.only_settings(&["variable"])?;
     let Some(name) = settings.setting("variable") else {
         return Err(Refusal::misconfigured("say which variable holds the token: `settings: { variable: NAME }`"));
     };

@@ -4,6 +4,7 @@ use flytoken_source::{Expiry, FileFailure, Files, Lease, Refusal, Settings};
 
 /// The token in the file. When it ends only the token itself can say.
 pub(crate) fn resolve(host: &(impl Settings + Files)) -> Result<Lease, Refusal> {
+    host.only_settings(&["file"])?;
     let name = host.setting("file").unwrap_or_else(|| "token".to_owned());
     match host.file(&name) {
         Ok(token) => Ok(Lease::new(token, Expiry::Unknown)),
