@@ -21,9 +21,13 @@ servers *ARGS:
 kills N="300":
     FLYTOKEN_TEST_KILLS={{N}} cargo test --locked -p flytoken --test behaviours -- --nocapture durability::after_a_kill_at_any_moment_an_agent
 
-# The four built-in sources alone, natively.
+# A source replaced so many times under load, fifty requests each time; `just test` does it 40 times.
+swaps N="1000":
+    FLYTOKEN_TEST_SWAPS={{N}} cargo test --locked -p flytoken --test behaviours -- --nocapture swap::swap_after_swap_under_load
+
+# The built-in sources alone, natively.
 plugins:
-    cargo test --locked -p flytoken-source -p flytoken-storage -p flytoken-config -p flytoken-cli -p flytoken-manual -p flytoken-file -p flytoken-environment
+    cargo test --locked -p flytoken-source -p flytoken-storage -p flytoken-config -p flytoken-cli -p flytoken-manual -p flytoken-file -p flytoken-environment -p flytoken-vault-http
 
 # Every budget as one line: budget, measured, ratio and the reference from the same run; then what 10 to 100,000 apps cost.
 bench:

@@ -156,3 +156,77 @@ fn what_does_not_load_leaves_the_old_one_serving_and_the_status_says_why() {
         corp.runs(vault());
     }
 }
+
+/// How often a source is replaced under load, or as often as the variable `FLYTOKEN_TEST_SWAPS` says.
+fn swaps() -> usize {
+    let environment = flytoken::system::Environment::of_this_process();
+    environment.text("FLYTOKEN_TEST_SWAPS").map_or(40, |swaps| swaps.parse().unwrap())
+}
+
+#[test]
+fn swap_after_swap_under_load_no_request_fails_and_memory_stays() {
+    let (swaps, requests) = (swaps(), swaps() * REQUESTS_PER_SWAP);
+    let releases = [release(vault(), "release-1"), release(vault(), "release-2")];
+    let corp = Corp::new(&releases[0]);
+    corp.configure_corp(&for_both(&minted(7, DAY)), "");
+    let agent = corp.home.agent();
+    let (over, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+    // A swap takes away what the source before it obtained, so that the same apps reach the source again and again.
+    let ask = |client: usize| {
+        let mut wire = Wire::connect(&agent.socket);
+        for number in 0.. {
+            let answer = wire.ask(&get(&format!("app-{client}-{}", number % APPS)));
+            assert_eq!(answer["reply"]["reply"], "token", "request {number}: {}", answer["failure"]);
+            asked.fetch_add(1, Ordering::Relaxed);
+            if over.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+    };
+    let mut memory = Vec::new();
+    thread::scope(|scope| {
+        let _over = AtEnd(&over);
+        let clients: Vec<_> = (0..CLIENTS).map(|client| scope.spawn(move || ask(client))).collect();
+        for swap in 1..=swaps {
+            let new = &releases[swap % 2];
+            let digest = sha256(new);
+            corp.install(new);
+            eventually("the swap", || {
+                let failed = clients.iter().any(thread::ScopedJoinHandle::is_finished);
+                (failed || is_run_by(&agent, &digest)).then_some(())
+            });
+            // Each release is at work for its share of the requests.
+            eventually("its requests", || {
+                let failed = clients.iter().any(thread::ScopedJoinHandle::is_finished);
+                (failed || asked.load(Ordering::Relaxed) >= swap * REQUESTS_PER_SWAP).then_some(())
+            });
+            memory.push(agent.memory());
+        }
+    });
+    assert!(asked.load(Ordering::Relaxed) >= requests);
+    let calls = corp.status()["calls"].as_u64().unwrap();
+    assert!(calls >= swaps as u64 * APPS as u64 / 2, "{calls} calls: the releases were hardly asked");
+    // The first quarter is for what grows once: pools, stacks, the allocator's own.
+    let settled = memory[swaps / 4];
+    let most = memory[swaps / 4..].iter().max().unwrap();
+    println!(
+        "{swaps} swaps, {} requests, {calls} calls; memory {} KiB at first, {settled} KiB, at most {most} KiB",
+        asked.load(Ordering::Relaxed),
+        memory[0]
+    );
+    assert!(*most <= settled + GROWTH, "memory grew from {settled} KiB to {most} KiB: {memory:?}");
+}
+
+/// Whether `corp` is the component with this digest.
+fn is_run_by(agent: &Agent, digest: &str) -> bool {
+    let status = agent.status();
+    status["sources"].as_array().unwrap().iter().any(|source| source["name"] == "corp" && source["sha256"] == *digest)
+}
+
+/// Of each client.
+const APPS: usize = 12;
+
+const REQUESTS_PER_SWAP: usize = 50;
+
+/// What the allocator of the system may keep from one moment to the next, in KiB; forty components that were never let go take more.
+const GROWTH: u64 = 6 << 10;
