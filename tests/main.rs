@@ -60,4 +60,5 @@ mod source_changes;
 mod sources;
 mod structure;
 mod swap;
+mod switch;
 mod system_agent;

@@ -61,6 +61,7 @@ mod tests {
         let source = |sha256: Option<[u8; 32]>, dev| SourceConfig {
             name: SourceName::parse("corp").expect("a name"),
             component: ComponentRef::File(PathBuf::from("/c.wasm")),
+            enabled: true,
             sha256,
             dev,
             imports: None,

@@ -183,6 +183,13 @@ impl Paths {
         Some(folder.join("config.d").join(format!("{source}.yaml")))
     }
 
+    /// The file of the user's own in which `plugin disable` lists sources. None as for [`Self::drop_in`]. The name is no source's, so that it is
+    /// none of those files either.
+    pub fn disabled(&self) -> Option<PathBuf> {
+        let folder = self.config.as_ref().filter(|_| self.config_file.is_none())?;
+        Some(folder.join("config.d").join("zz_disabled.yaml"))
+    }
+
     /// Fly's configuration folder, in which `fly auth login` keeps the login: `$FLY_CONFIG_DIR` or `~/.fly`, and for a named profile `fly` in
     /// the profile's configuration folder, which may be a link.
     pub fn fly(&self) -> Option<&Path> {

@@ -148,11 +148,14 @@ impl Source {
     /// How it is.
     pub fn status(&self) -> SourceStatus {
         let problem = self.problem.clone().or_else(|| self.loaded.as_ref().err().cloned());
+        // That it is not loaded is what somebody wanted.
+        let problem = problem.filter(|_| self.config.enabled);
         SourceStatus {
             name: self.config.name.to_string(),
             component: self.config.component.to_string(),
             sha256: self.loaded.as_ref().ok().map(|loaded| hex::encode(&loaded.sha256())),
             unpinned: self.config.is_unpinned(),
+            disabled: !self.config.enabled,
             calls: self.stats.calls.load(Ordering::Relaxed),
             failures: self.stats.failures.load(Ordering::Relaxed),
             p50_us: self.stats.percentile(50).map(u64::from),
@@ -176,6 +179,9 @@ fn load(runtime: &Runtime, config: &Arc<SourceConfig>, unpinned: Unpinned, befor
             stats: Arc::clone(&stats),
         })
     };
+    if !config.enabled {
+        return fresh(Err("disabled".into()), [0; 32], None);
+    }
     let cut = match &config.ruled {
         Some(Ruled::Forbidden) => return fresh(Err("the administrator's policy does not let it run".into()), [0; 32], None),
         Some(Ruled::Cut { rule, what }) => format!(" (the administrator's policy takes away: {what}; rule {rule})"),

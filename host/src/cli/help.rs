@@ -234,6 +234,21 @@ Examples:
   flytoken plugin compile
   flytoken plugin compile --json | jq -r '.sources[] | select(.problem != null) | .name'";
 
+pub(super) const PLUGIN_DISABLE: &str = "\
+Writes `enabled: false` for it into config.d/zz_disabled.yaml. It is loaded no longer, no chain asks it, and
+what it handed out is not given to anybody any more, be it cached or kept. A running agent has done so when
+the command ends. Built-in sources can be disabled as well, but not the last one of a chain.
+
+Examples:
+  flytoken plugin disable corp
+  flytoken plugin disable config       # the login is never handed out, not even narrowed";
+
+pub(super) const PLUGIN_ENABLE: &str = "\
+Takes what `flytoken plugin disable` wrote out again. Where another file says `enabled: false`, it names it.
+
+Examples:
+  flytoken plugin enable corp";
+
 pub(super) const PLUGIN_REMOVE: &str = "\
 Removes config.d/NAME.yaml as a whole, and the component if no other source runs it. A source that a
 chain still names is not removed.

@@ -403,7 +403,9 @@ impl Command {
                 action: ConfigAction::Path(Json { json }) | ConfigAction::Show(Json { json }) | ConfigAction::Check(Json { json }),
             }) => *json,
             Self::Env(Env { format, .. }) => *format == EnvFormat::Json,
-            Self::Plugin(Plugin { action: PluginAction::Add(_) | PluginAction::Remove(_) })
+            Self::Plugin(Plugin {
+                action: PluginAction::Add(_) | PluginAction::Enable(_) | PluginAction::Disable(_) | PluginAction::Remove(_),
+            })
             | Self::Exec(_)
             | Self::Attenuate(_)
             | Self::Agent(_)

@@ -33,6 +33,12 @@ pub enum PluginAction {
     /// Have every component compiled that the configuration names, so that the next start is quick
     #[command(after_help = help::PLUGIN_COMPILE)]
     Compile(Json),
+    /// Put a source that was disabled back to work
+    #[command(after_help = help::PLUGIN_ENABLE)]
+    Enable(PluginSwitch),
+    /// Have every chain pass a source over, at once, and keep its configuration
+    #[command(after_help = help::PLUGIN_DISABLE)]
+    Disable(PluginSwitch),
     /// Remove a source that was added, and its component
     #[command(after_help = help::PLUGIN_REMOVE)]
     Remove(PluginRemove),
@@ -64,6 +70,14 @@ pub struct PluginAdd {
     /// Agree to all of it, to an update's further imports as well
     #[arg(long)]
     pub yes_to_imports: bool,
+}
+
+/// `flytoken plugin enable` and `flytoken plugin disable`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct PluginSwitch {
+    /// The source
+    #[arg(value_name = "NAME", value_parser = source_name())]
+    pub name: SourceName,
 }
 
 /// `flytoken plugin remove`.

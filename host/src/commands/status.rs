@@ -130,6 +130,7 @@ fn sources(status: &Status, paint: Paint) -> Table {
             (None, Some(_)) if source.open_until.is_some() => paint.bad("broke, and rests".to_owned()),
             (None, Some(_)) if source.unpinned => paint.fair("loaded, not pinned (dev)"),
             (None, Some(_)) => paint.good("loaded"),
+            (None, None) if source.disabled => paint.faint("disabled"),
             (None, None) => paint.fair("not loaded"),
         };
         table.row([
@@ -238,6 +239,7 @@ mod tests {
                     component: "builtin:cli".into(),
                     sha256: Some("ab".into()),
                     unpinned: false,
+                    disabled: false,
                     calls: 3,
                     failures: 0,
                     p50_us: None,
@@ -250,6 +252,7 @@ mod tests {
                     component: "/m.wasm".into(),
                     sha256: Some("cd".into()),
                     unpinned: true,
+                    disabled: false,
                     calls: 0,
                     failures: 0,
                     p50_us: None,
@@ -337,8 +340,8 @@ cli        api  readonly  22:13 (in 30 s)  unavailable: `fly` failed
             "policy": null,
             "chain": { "sources": ["storage", "cli"], "strict": false },
             "sources": [
-                { "name": "cli", "component": "builtin:cli", "sha256": "ab", "unpinned": false, "calls": 3, "failures": 0, "problem": null, "open_until": null },
-                { "name": "mine", "component": "/m.wasm", "sha256": "cd", "unpinned": true, "calls": 0, "failures": 0, "problem": null, "open_until": null },
+                { "name": "cli", "component": "builtin:cli", "sha256": "ab", "unpinned": false, "disabled": false, "calls": 3, "failures": 0, "problem": null, "open_until": null },
+                { "name": "mine", "component": "/m.wasm", "sha256": "cd", "unpinned": true, "disabled": false, "calls": 0, "failures": 0, "problem": null, "open_until": null },
             ],
             "apps": [{
                 "app": "web", "kind": "deploy", "source": "cli", "expires_at": 1_700_003_000, "obtained_at": 1_700_000_000,

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     AppRule, Config,
-    chain::Chain,
+    chain::{Chain, Step},
     layer::{AppLayer, AuditLayer, BudgetLayer, ComponentText, DeliverLayer, Layer, SourceLayer},
     names::SourceName,
     origin::{At, Origins},
@@ -30,6 +30,7 @@ pub(super) fn complete(layer: &mut Layer) {
     for source in layer.sources.iter_mut().flat_map(BTreeMap::values_mut) {
         let source = source.get_or_insert_default();
         source.role.get_or_insert_default();
+        source.enabled.get_or_insert(true);
         source.timeout.get_or_insert(DurationText(DEFAULT_TIMEOUT));
         let mints = *source.mints.get_or_insert(false);
         source.keep.get_or_insert(mints);
@@ -48,7 +49,7 @@ pub(super) fn build(layer: &Layer, origins: &Origins, home: Option<&Path>) -> Re
     let mut check = Check { origins, errors: Vec::new() };
     let sources = check.sources(layer, &root.key("sources"), home);
     let chain = layer.chain.clone().unwrap_or(Chain { steps: Vec::new(), strict: false });
-    check.chain(&chain, &root.key("chain"), &sources);
+    let chain = check.chain(&chain, &root.key("chain"), &sources);
     let ttl = layer.ttl.map_or(MAX_TTL, |ttl| ttl.0);
     check.bounds(ttl, MIN_TTL, MAX_TTL, &root.key("ttl"));
     let budget = check.budget(layer.budget.as_ref(), &root.key("budget"));
@@ -138,6 +139,7 @@ impl Check<'_> {
         let source = SourceConfig {
             name: name.clone(),
             component: component.unwrap_or(ComponentRef::File(PathBuf::new())),
+            enabled: layer.enabled.unwrap_or(true),
             sha256: layer.sha256.map(|digest| digest.0),
             dev: layer.dev.unwrap_or_default(),
             imports: layer.imports.clone().map(|names| names.into_iter().map(|name| name.0).collect()),
@@ -233,7 +235,8 @@ impl Check<'_> {
         }
     }
 
-    fn chain(&mut self, chain: &Chain, path: &KeyPath, sources: &Sources) {
+    /// Checks a chain as it is written, and leaves out of it what does not run.
+    fn chain(&mut self, chain: &Chain, path: &KeyPath, sources: &Sources) -> Chain {
         if chain.steps.is_empty() {
             self.report(path, At::Value, Problem::EmptyChain);
         }
@@ -257,10 +260,17 @@ impl Check<'_> {
                 (Some(Role::Live | Role::Memory), _) => {}
             }
         }
+        let runs = |step: &&Step| sources.get(&step.source).is_none_or(|source| source.enabled);
+        let steps: Vec<_> = chain.steps.iter().filter(runs).cloned().collect();
+        if steps.is_empty() && !chain.steps.is_empty() {
+            self.report(path, At::Value, Problem::DisabledChain);
+        }
+        Chain { steps, strict: chain.strict }
     }
 
     fn apps(&mut self, layers: &[AppLayer], path: &KeyPath, sources: &Sources) -> Vec<AppRule> {
         self.count(layers.len(), MAX_APPS, "entries in `apps`", path);
+        let mut chains = Vec::with_capacity(layers.len());
         for (index, layer) in layers.iter().enumerate() {
             let path = path.index(index);
             if layer.id.is_some() && !layer.pattern.is_one_app() {
@@ -271,23 +281,21 @@ impl Check<'_> {
                     self.report(&path.key(key), At::Value, Problem::ZeroId);
                 }
             }
-            if let Some(chain) = &layer.chain {
-                self.chain(chain, &path.key("chain"), sources);
-            }
+            chains.push(layer.chain.as_ref().map(|chain| self.chain(chain, &path.key("chain"), sources)));
             let lifetime = layer.deliver.as_ref().and_then(|deliver| deliver.narrowing().max_lifetime);
             if let Some(problem) = lifetime.and_then(lifetime_problem) {
                 self.report(&path.key("deliver").key("max-lifetime"), At::Value, problem);
             }
         }
-        let rule = |layer: &AppLayer| AppRule {
+        let rule = |(layer, chain): (&AppLayer, Option<Chain>)| AppRule {
             pattern: layer.pattern.clone(),
             id: layer.id,
             organization: layer.organization.as_ref().map(|slug| slug.0.clone()),
             organization_id: layer.organization_id,
-            chain: layer.chain.clone(),
+            chain,
             deliver: layer.deliver.as_ref().map(DeliverLayer::narrowing).unwrap_or_default(),
         };
-        layers.iter().map(rule).collect()
+        layers.iter().zip(chains).map(rule).collect()
     }
 }
 

@@ -80,6 +80,8 @@ pub(super) struct SourceLayer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sha256: Option<DigestText>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) enabled: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dev: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) imports: Option<BTreeSet<ImportName>>,

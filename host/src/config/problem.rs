@@ -203,6 +203,9 @@ pub enum Problem {
         /// The key that asks for it.
         key: &'static str,
     },
+    /// Nothing would answer.
+    #[error("every source of this chain is disabled; enable one, such as with `flytoken plugin enable NAME`")]
+    DisabledChain,
     /// Mints would be revoked where there are none.
     #[error("only what was minted can be revoked: `revoke-on-replace` needs `mints: true`")]
     NothingToRevoke,

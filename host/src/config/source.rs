@@ -27,6 +27,8 @@ pub struct SourceConfig {
     pub name: SourceName,
     /// The code that runs.
     pub component: ComponentRef,
+    /// Whether it runs at all. One that does not is loaded nowhere, and passed over by every chain that names it.
+    pub enabled: bool,
     /// The SHA-256 digest that the component's file must have.
     pub sha256: Option<[u8; 32]>,
     /// Whether a file is loaded although no digest is named.
@@ -268,6 +270,7 @@ mod tests {
         SourceConfig {
             name: SourceName::parse("corp").expect("a name"),
             component: ComponentRef::Builtin("cli".into()),
+            enabled: true,
             sha256: None,
             dev: false,
             imports: None,

@@ -237,6 +237,10 @@ fn one_file_that_does_not_hold_says_where_what_and_what_was_meant() {
         ("sources:\n  corp:\n    timeout: 5s\n", "2:3: sources.corp: a source needs a `component`: builtin:NAME or the path of a file"),
         ("sources: { corp: }\n", "1:12: sources.corp: a source needs a `component`: builtin:NAME or the path of a file"),
         (
+            "sources: { cli: { enabled: false } }\nchain: [cli]\n",
+            "2:8: chain: every source of this chain is disabled; enable one, such as with `flytoken plugin enable NAME`",
+        ),
+        (
             "sources: { config: { keep: true } }\n",
             "1:22: sources.config.keep: the login is never copied to disk: a source that hands it out cannot have `keep`",
         ),

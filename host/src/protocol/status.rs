@@ -195,6 +195,9 @@ pub struct SourceStatus {
     /// Whether any bytes run that its file holds, because the configuration says `dev: true` and names no digest.
     #[serde(default)]
     pub unpinned: bool,
+    /// Whether it was disabled: it is loaded nowhere, and every chain passes it over.
+    #[serde(default)]
+    pub disabled: bool,
     /// Calls since the start.
     pub calls: u64,
     /// Calls that trapped, ran into a limit or were denied.

@@ -169,7 +169,7 @@ fn grants_nothing(grants: &Grants) -> bool {
 }
 
 /// Puts a configuration file in place, through a link if it is one, with the mode that it has.
-fn place(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn place(path: &Path, text: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }

@@ -27,7 +27,7 @@ pub(super) fn run(json: bool, context: &Context) -> Result<ExitCode, Failure> {
     let unpinned = if effective.policy.is_some() { Unpinned::Never } else { Unpinned::IfDev };
     let runtime = runtime(context)?;
     let mut compiled = Vec::new();
-    for (name, source) in &effective.config.sources {
+    for (name, source) in effective.config.sources.iter().filter(|(_, source)| source.enabled) {
         // One at a time, so that each has its own time.
         let alone = Config { sources: BTreeMap::from([(name.clone(), source.clone())]), ..(*effective.config).clone() };
         let begun = Instant::now();

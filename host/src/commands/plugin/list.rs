@@ -42,6 +42,7 @@ pub(super) fn run(json: bool, context: &Context) -> Result<(), Failure> {
             (Some(problem), Some(_)) => paint.bad(format!("the one before serves: {}", plain::line(problem))),
             (Some(problem), None) => paint.bad(format!("not loaded: {}", plain::line(problem))),
             (None, Some(_)) => paint.good("loaded"),
+            (None, None) if plugin.disabled => paint.faint("disabled"),
             (None, None) => paint.fair("not loaded"),
         };
         table.row([
@@ -90,6 +91,8 @@ struct Plugin<'a> {
     imports: Option<Vec<&'a str>>,
     /// What the configuration grants it, by name.
     grants: Vec<&'static str>,
+    /// Whether it was disabled.
+    disabled: bool,
     calls: u64,
     failures: u64,
     p50_us: Option<u64>,
@@ -113,6 +116,7 @@ impl<'a> Plugin<'a> {
             pin,
             step: None,
             grants: config.grants.names(),
+            disabled: source.disabled,
             calls: source.calls,
             failures: source.failures,
             p50_us: source.p50_us,

@@ -6,6 +6,7 @@ mod consent;
 mod inspect;
 mod list;
 mod remove;
+mod switch;
 
 use std::{fs::File, io::Read, path::Path, process::ExitCode};
 
@@ -27,6 +28,8 @@ pub(super) fn run(plugin: &Plugin, context: &Context) -> Result<ExitCode, Failur
         PluginAction::Add(add) => add::run(add, context).map(|()| ExitCode::SUCCESS),
         PluginAction::List(form) => list::run(form.json, context).map(|()| ExitCode::SUCCESS),
         PluginAction::Compile(form) => compile::run(form.json, context),
+        PluginAction::Enable(switch) => switch::run(&switch.name, true, context).map(|()| ExitCode::SUCCESS),
+        PluginAction::Disable(switch) => switch::run(&switch.name, false, context).map(|()| ExitCode::SUCCESS),
         PluginAction::Remove(remove) => remove::run(remove, context).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -169,6 +169,8 @@ pub struct Source<'a> {
     pub sha256: Option<&'a str>,
     /// Whether it runs with no digest named, by `dev: true`.
     pub unpinned: bool,
+    /// Whether it was disabled.
+    pub disabled: bool,
     /// Calls since the start.
     pub calls: u64,
     /// Calls that failed.
@@ -210,6 +212,7 @@ impl<'a> From<&'a protocol::Status> for Status<'a> {
             component: &source.component,
             sha256: source.sha256.as_deref(),
             unpinned: source.unpinned,
+            disabled: source.disabled,
             calls: source.calls,
             failures: source.failures,
             problem: source.problem.as_deref(),
