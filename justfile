@@ -13,6 +13,10 @@ check:
 test *ARGS:
     cargo test --locked {{ARGS}}
 
+# The pages that are made from something else: the reference of the contract.
+docs:
+    FLYTOKEN_WRITE_DOCS=1 cargo test --locked -p flytoken --test behaviours -- docs::the_reference
+
 # Sources against a real server; needs nginx and openssl.
 servers *ARGS:
     cargo test --locked --test servers {{ARGS}}

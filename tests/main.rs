@@ -24,6 +24,7 @@ mod damage;
 mod delivery;
 mod demo;
 mod disks;
+mod docs;
 mod doctor;
 mod durability;
 mod files;

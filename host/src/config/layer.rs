@@ -242,7 +242,7 @@ impl<'de> Deserialize<'de> for ComponentText {
 #[derive(Debug, thiserror::Error)]
 enum ComponentError {
     // In serde's own words, so that it is explained and gets a suggestion like every other unknown word.
-    #[error("unknown variant `builtin:{0}`, expected one of `builtin:storage`, `builtin:config`, `builtin:cli`, `builtin:manual`")]
+    #[error("unknown variant `builtin:{0}`, expected one of `builtin:{known}`", known = BUILTINS.join("`, `builtin:"))]
     Builtin(String),
     #[error("a component is builtin:NAME or the path of a file")]
     Path,
