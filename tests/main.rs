@@ -63,3 +63,4 @@ mod structure;
 mod swap;
 mod switch;
 mod system_agent;
+mod trial;

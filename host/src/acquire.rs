@@ -105,7 +105,7 @@ impl Acquisition {
 
 impl Purpose {
     /// Whether an entry may run for this, with an id or without one.
-    fn allows(self, grant: &CommandGrant, with_id: bool) -> Result<(), command::Failure> {
+    pub(crate) fn allows(self, grant: &CommandGrant, with_id: bool) -> Result<(), command::Failure> {
         let mints = grant.holds(Placeholder::Unique) || grant.holds(Placeholder::Expiry);
         let why = match (self, grant.holds(Placeholder::Id), with_id) {
             (_, true, false) => "a command with `{id}` is run by `run-on`, which takes the id",
@@ -150,7 +150,7 @@ pub fn unique_name(key: &Key) -> String {
 }
 
 /// As Go's `time.ParseDuration`, and so `fly`, reads it.
-fn go_duration(duration: Duration) -> String {
+pub(crate) fn go_duration(duration: Duration) -> String {
     format!("{}s", duration.as_secs())
 }
 

@@ -193,6 +193,7 @@ it is granted and nothing else, and runs if its digest is the one that its confi
 
 Examples:
   flytoken plugin inspect corp.wasm            what it imports, and which grants it needs
+  flytoken plugin run corp.wasm --app my-app   one call of it, with everything that it does
   flytoken plugin add corp.wasm                pin it, and write config.d/corp.yaml
   flytoken plugin list                         which sources there are, and how they are";
 
@@ -202,6 +203,23 @@ Nothing of the component runs, and nobody is asked. Exit code 7 if this flytoken
 Examples:
   flytoken plugin inspect corp.wasm
   flytoken plugin inspect corp.wasm --json | jq -r '.grants[].name'";
+
+pub(super) const PLUGIN_RUN: &str = "\
+For whoever writes a source. Nothing of yours is touched: no configuration, no policy, no database and no
+login counts; the login is a made-up one, records lie in memory, and the component may do what --grant
+says and nothing else. A granted command does run, with the made-up login.
+
+Shown is everything that the call asked the host for, when and how long, its log, its memory, what came
+of it, and the least grants that this run needed, to stand in a configuration file. No token is shown,
+but with --reveal on a terminal. Exit code 0 if there is a lease that would be handed out, else that of a
+chain of this one source: 3 no token, 6 needs a person, 7 misconfigured, 8 try again later.
+
+Examples:
+  flytoken plugin run corp.wasm --app my-app
+  flytoken plugin run corp.wasm --app my-app --kind deploy --grant login --setting path=fly/tokens
+  flytoken plugin run corp.wasm --app my-app --grant 'files: { token: ./token }' \\
+    --grant 'http: [{ origin: https://vault.example, headers: { x-vault-token: { file: token } } }]'
+  flytoken plugin run corp.wasm --app my-app --json | jq -r .grants";
 
 pub(super) const PLUGIN_ADD: &str = "\
 Shows what the component imports and asks. Then it is kept under its digest in the state folder, and

@@ -8,7 +8,7 @@ mod tokens;
 
 pub use self::{
     audit::{Audit, AuditAction, AuditTail},
-    plugin::{Plugin, PluginAction, PluginAdd, PluginInspect, PluginRemove},
+    plugin::{OnTrial, Plugin, PluginAction, PluginAdd, PluginInspect, PluginRemove, PluginRun},
     policy::{ClientFact, Policy, PolicyAction, PolicyCheck, PolicyTest},
     tokens::{App, Env, EnvFormat, Exec, Get, Wish},
 };
@@ -397,7 +397,10 @@ impl Command {
             })
             | Self::Plugin(Plugin {
                 action:
-                    PluginAction::Inspect(PluginInspect { json, .. }) | PluginAction::List(Json { json }) | PluginAction::Compile(Json { json }),
+                    PluginAction::Inspect(PluginInspect { json, .. })
+                    | PluginAction::Run(PluginRun { json, .. })
+                    | PluginAction::List(Json { json })
+                    | PluginAction::Compile(Json { json }),
             })
             | Self::Config(Config {
                 action: ConfigAction::Path(Json { json }) | ConfigAction::Show(Json { json }) | ConfigAction::Check(Json { json }),

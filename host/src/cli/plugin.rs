@@ -4,11 +4,15 @@ use std::path::PathBuf;
 
 use clap::{
     Args, Subcommand,
-    builder::{StringValueParser, TypedValueParser},
+    builder::{PossibleValuesParser, StringValueParser, TypedValueParser},
 };
 
-use super::{Json, help};
-use crate::config::SourceName;
+use super::{Json, help, kinds};
+use crate::{
+    app::AppName,
+    config::{DurationText, Role, SizeText, SourceName},
+    kind::Kind,
+};
 
 /// `flytoken plugin`.
 #[derive(Debug, PartialEq, Eq, Args)]
@@ -24,6 +28,9 @@ pub enum PluginAction {
     /// Show what a component exports and imports, and which grants it needs
     #[command(after_help = help::PLUGIN_INSPECT)]
     Inspect(PluginInspect),
+    /// Ask a component for one token, outside any agent, and show everything that it does
+    #[command(after_help = help::PLUGIN_RUN)]
+    Run(PluginRun),
     /// Keep a component under its digest, and write the configuration that pins it
     #[command(after_help = help::PLUGIN_ADD)]
     Add(PluginAdd),
@@ -51,6 +58,62 @@ pub struct PluginInspect {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Print JSON: sha256, bytes, version, keeper, revoker, exports, imports, grants
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A component on trial: what it may do, and what it reads.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct OnTrial {
+    /// The component's file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// An entry of `grants` as in a configuration file, such as `login` or 'http: [{ origin: https://vault.example }]'; may be repeated
+    #[arg(long, value_name = "GRANT")]
+    pub grant: Vec<String>,
+    /// Let it have both a way to read secrets and a way out
+    #[arg(long)]
+    pub may_leak: bool,
+    /// One of its settings; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    pub setting: Vec<(String, String)>,
+    /// Its part in a chain [default: memory if it remembers, else live]
+    #[arg(long, value_name = "ROLE", value_parser = roles())]
+    pub role: Option<Role>,
+    /// How long a call may take [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = DurationText::parse)]
+    pub timeout: Option<DurationText>,
+    /// How much memory a call may take [default: 64MiB]
+    #[arg(long, value_name = "SIZE", value_parser = SizeText::parse)]
+    pub memory: Option<SizeText>,
+}
+
+/// `flytoken plugin run`.
+#[derive(Debug, PartialEq, Eq, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
+pub struct PluginRun {
+    /// What is tried.
+    #[command(flatten)]
+    pub on_trial: OnTrial,
+    /// The app
+    #[arg(short, long, value_name = "APP", value_parser = app())]
+    pub app: AppName,
+    /// What the token is for
+    #[arg(long, value_parser = kinds(), default_value = "readonly")]
+    pub kind: Kind,
+    /// The slug of the app's organisation
+    #[arg(long, value_name = "SLUG")]
+    pub organization: Option<String>,
+    /// Ask as for a renewal
+    #[arg(long)]
+    pub renew: bool,
+    /// Be logged out: without it the login is a made-up one
+    #[arg(long)]
+    pub logged_out: bool,
+    /// Show the token, on a terminal
+    #[arg(long, conflicts_with = "json")]
+    pub reveal: bool,
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -89,6 +152,23 @@ pub struct PluginRemove {
     /// Remove it without being asked
     #[arg(short, long)]
     pub yes: bool,
+}
+
+fn setting(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or("a setting is KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+fn app() -> impl TypedValueParser<Value = AppName> {
+    StringValueParser::new().try_map(|text| AppName::parse(&text))
+}
+
+fn roles() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(["live", "memory", "manual"]).map(|text| match text.as_str() {
+        "memory" => Role::Memory,
+        "manual" => Role::Manual,
+        _ => Role::Live,
+    })
 }
 
 fn source_name() -> impl TypedValueParser<Value = SourceName> {

@@ -59,6 +59,22 @@ pub(super) fn build(layer: &Layer, origins: &Origins, home: Option<&Path>) -> Re
     Ok(Config { chain, ttl, budget, audit, sources, apps, key: layer.key })
 }
 
+/// The one source that a layer is about.
+///
+/// # Errors
+/// Everything that is wrong, not only the first.
+pub(super) fn describe(
+    name: &SourceName,
+    layer: &SourceLayer,
+    origins: &Origins,
+    home: Option<&Path>,
+) -> Result<SourceConfig, ConfigErrors> {
+    let mut check = Check { origins, errors: Vec::new() };
+    let source = check.source(name, layer, &KeyPath::default(), home);
+    ConfigErrors::unless_empty(check.errors)?;
+    Ok(source)
+}
+
 type Sources = BTreeMap<SourceName, Arc<SourceConfig>>;
 
 pub(super) struct Check<'a> {

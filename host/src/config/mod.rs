@@ -15,6 +15,7 @@ mod text;
 
 mod bounds;
 mod build;
+mod described;
 mod difference;
 mod files;
 mod flaw;
@@ -30,6 +31,7 @@ mod problem;
 mod show;
 
 pub use chain::{Chain, OnFailure, Step};
+pub use described::Described;
 pub use difference::Difference;
 pub use files::{Layers, UserFiles};
 pub use layer::KeyPlace;

@@ -14,23 +14,23 @@ use crate::{
 };
 
 /// A made-up token.
-pub(super) struct Forged {
+pub(crate) struct Forged {
     /// What `fly` or a person would have.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Tells the permission token in it from every other, narrowed or not.
     rnd: [u8; 16],
 }
 
 impl Forged {
     /// What `fly auth login` leaves behind: a token for everything in an organisation, and the user's own.
-    pub(super) fn login(now: Timestamp) -> Self {
+    pub(crate) fn login(now: Timestamp) -> Self {
         let rnd = system::random();
         let user = u128::from_le_bytes(system::random());
         Self { text: format!("{},fo1_{user:032x}", discharged(organization(rnd), now)), rnd }
     }
 
     /// What `fly tokens create deploy` mints: a token for one app.
-    pub(super) fn deploy(app: u64, now: Timestamp) -> Self {
+    pub(crate) fn deploy(app: u64, now: Timestamp) -> Self {
         let rnd = system::random();
         let draft = organization(rnd).caveat(Caveat::Apps(ResourceSet::new([(app, Mask::ALL)])));
         Self { text: discharged(draft, now), rnd }

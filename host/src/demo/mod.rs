@@ -6,7 +6,7 @@
 mod act;
 mod configuration;
 mod fly;
-mod forged;
+pub(crate) mod forged;
 mod greedy;
 mod login;
 mod show;

@@ -13,6 +13,7 @@ use super::{
     imports::types,
     outcome::{Broke, BrokeKind, Refused},
     state::State,
+    trace::Trace,
 };
 use crate::{
     app::AppName,
@@ -62,6 +63,8 @@ pub struct Call {
     pub timeout: Duration,
     /// Linear memory in bytes, at most [`super::MAX_MEMORY`].
     pub memory: u64,
+    /// Where it is written down what the call does; none but in a trial.
+    pub trace: Option<Trace>,
 }
 
 /// What a source is asked for.
@@ -167,6 +170,9 @@ impl Loaded {
         // Nobody closes it, and without a permit the pool itself would say so.
         let _sandbox = runtime.sandboxes.acquire().await.ok();
         let (source, timeout, denied) = (call.source.clone(), call.timeout, Arc::clone(&call.denied));
+        if let Some(trace) = &call.trace {
+            trace.begin();
+        }
         let deadline = Instant::now() + timeout;
         let mut store = State::store(&runtime.engine, call, deadline);
 
@@ -193,6 +199,7 @@ impl Linked {
         question: Question<'_>,
     ) -> wasmtime::Result<Result<Answer, wit::Refusal>> {
         let instance = self.component.instantiate_async(&mut *store).await?;
+        store.data().started();
         match question {
             Question::Resolve => {
                 let answer = self.source.load(&mut *store, &instance)?.call_resolve(&mut *store, &request).await?;

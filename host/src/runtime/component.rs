@@ -1,8 +1,9 @@
 //! A loaded source: compiled, held against its grants, linked, and ready to be called any number of times.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 use wasmtime::component::{Component, InstancePre};
 
 use super::{
@@ -33,6 +34,7 @@ pub(super) struct Linked {
     pub(super) revoker: Option<revoker::GuestIndices>,
     sha256: [u8; 32],
     imports: Vec<String>,
+    linked_in: Duration,
 }
 
 impl Loaded {
@@ -41,6 +43,7 @@ impl Loaded {
         let component = Component::new(&runtime.engine, bytes).map_err(LoadError::invalid)?;
         let imports = linker::imports(&runtime.engine, &component.component_type());
         linker::check(&imports, grants, name)?;
+        let begun = Instant::now();
         let linker = linker::granted(&runtime.ungranted, grants).map_err(LoadError::invalid)?;
         let component = linker.instantiate_pre(&component).map_err(LoadError::invalid)?;
         let source = source::GuestIndices::new(&component).map_err(|error| LoadError::no_source(&error))?;
@@ -49,8 +52,8 @@ impl Loaded {
             return Err(LoadError::NoKeeper { role: if role == Role::Memory { "memory" } else { "manual" } });
         }
         let revoker = revoker::GuestIndices::new(&component).ok();
-        let sha256 = Sha256::digest(bytes).into();
-        Ok(Self(Arc::new(Linked { runtime: Arc::clone(runtime), component, source, keeper, revoker, sha256, imports })))
+        let (linked_in, sha256) = (begun.elapsed(), Sha256::digest(bytes).into());
+        Ok(Self(Arc::new(Linked { runtime: Arc::clone(runtime), component, source, keeper, revoker, sha256, imports, linked_in })))
     }
 
     /// The SHA-256 digest of the component's file.
@@ -66,6 +69,11 @@ impl Loaded {
     /// Whether it can revoke what it minted.
     pub fn is_revoker(&self) -> bool {
         self.0.revoker.is_some()
+    }
+
+    /// How long it took to link, once it was compiled.
+    pub fn linked_in(&self) -> Duration {
+        self.0.linked_in
     }
 
     /// What the component imports, as `package:name/interface@version`, fit to be shown.

@@ -39,18 +39,32 @@ impl End {
     ) -> Result<Answer, Refused> {
         state.censor_headers();
         write_log(state, source);
+        let (memory, trace) = (state.memory_taken(), state.trace().cloned());
         let (mut denials, censor) = (state.denials().take(), state.secrets().censor());
         for denial in &mut denials {
             denial.text = censor.clean(&denial.text, TEXT_BYTES);
         }
+        if let Some(trace) = &trace {
+            trace.finish(censor, memory);
+            denials.iter().for_each(|denial| trace.denied(denial.text.clone()));
+        }
         let first = denials.first().map(|denial| denial.text.clone());
         denials.into_iter().for_each(denied);
+        let mut texts = Vec::new();
         let refused = match self {
             Self::Answered(answer) => return Ok(answer),
-            Self::Refused(refusal) => Refused::Said(types::refusal(refusal, state.secrets().censor())),
+            Self::Refused(refusal) => {
+                if trace.is_some() {
+                    texts = types::texts(&refusal).map(|text| state.secrets().censor().told(text)).collect();
+                }
+                Refused::Said(types::refusal(refusal, state.secrets().censor()))
+            }
             Self::Failed(error) => Refused::Broke(broke(&error, state, source, timeout)),
             Self::TimedOut => Refused::Broke(timed_out(timeout)),
         };
+        if let Some(trace) = &trace {
+            trace.ended(refused.clone(), texts);
+        }
         // Whatever the source made of it: without the grant it cannot do better.
         match first {
             Some(text) => Err(Refused::Broke(Broke { kind: BrokeKind::Denied, text })),
@@ -61,8 +75,15 @@ impl End {
 
 fn write_log(state: &mut State, source: &SourceName) {
     let log = state.wasi().log().clone();
+    let trace = state.trace().cloned();
     let censor = state.secrets().censor();
-    log.for_each_line(|line| tracing::info!(target: "flytoken::source", %source, "{}", censor.clean(line, TEXT_BYTES)));
+    log.for_each_line(|line| {
+        let line = censor.clean(line, TEXT_BYTES);
+        tracing::info!(target: "flytoken::source", %source, "{line}");
+        if let Some(trace) = &trace {
+            trace.log(line);
+        }
+    });
 }
 
 fn timed_out(timeout: Duration) -> Broke {

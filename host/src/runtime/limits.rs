@@ -52,6 +52,11 @@ impl Limits {
     pub(super) fn memory(&self) -> usize {
         self.memory
     }
+
+    /// The bytes of linear memory that are taken. Memory only grows, so it never was more.
+    pub(super) fn taken(&self) -> usize {
+        self.memory - self.memory_left
+    }
 }
 
 impl ResourceLimiter for Limits {

@@ -19,6 +19,7 @@ mod outcome;
 mod state;
 mod text;
 mod ticker;
+mod trace;
 mod wasi;
 
 use std::{path::Path, sync::Arc};
@@ -33,6 +34,8 @@ pub use self::{
     inspect::{Import, Inspected, Needs},
     limits::{DEFAULT_MEMORY, MAX_MEMORY},
     outcome::{Broke, BrokeKind, Refused},
+    text::TEXT_BYTES,
+    trace::{Step, Told, Trace, Traced, Use},
 };
 use self::{apart::Compiler, engine::SANDBOXES, ticker::Ticker};
 use crate::config::{Grants, Role, SourceName};

@@ -21,6 +21,7 @@ use super::{
         sockets::LookupView,
     },
     limits::{HOST_CALL_BYTES, Limits},
+    trace::{Trace, Tracer},
     wasi::Wasi,
 };
 use crate::{denials::Denials, network::Sockets};
@@ -38,25 +39,28 @@ pub(super) struct State {
     sockets: Option<Arc<Sockets>>,
     denials: Denials,
     limits: Limits,
+    trace: Tracer,
 }
 
 impl State {
     /// A fresh store for `call`, under every limit. Its time is up at `deadline`.
     pub(super) fn store(engine: &Engine, call: Call, deadline: Instant) -> Store<Self> {
+        let trace = Tracer(call.trace);
         let stamp = Stamp { provenance: call.provenance, obtained: call.obtained };
         let login_text = call.login.as_ref().map(|login| Arc::clone(&login.token));
         let state = Self {
-            wasi: Wasi::new(&call.env, call.sockets.as_ref()),
-            secrets: Secrets::new(stamp, login_text, call.reveal, call.denials.clone()),
-            settings: Settings(call.settings),
+            wasi: Wasi::new(&call.env, call.sockets.as_ref(), &trace),
+            secrets: Secrets::new(stamp, login_text, call.reveal, call.denials.clone()).traced(&trace),
+            settings: Settings { values: call.settings, trace: trace.clone() },
             login: CurrentLogin::new(call.login),
             records: call.records,
-            commands: Commands::new(call.command, call.denials.clone()),
+            commands: Commands::new(call.command, call.denials.clone()).traced(&trace),
             files: call.files,
-            http: Http::new(call.http),
+            http: Http::new(call.http).traced(&trace),
             sockets: call.sockets,
             denials: call.denials,
             limits: Limits::new(call.memory),
+            trace,
         };
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.limits);
@@ -115,7 +119,7 @@ impl State {
 
     /// The lookups of `wasi:sockets`.
     pub(super) fn lookups(&mut self) -> LookupView<'_> {
-        LookupView { sockets: self.sockets.as_ref(), table: self.wasi.table() }
+        LookupView { sockets: self.sockets.as_ref(), table: self.wasi.table(), trace: self.trace.clone() }
     }
 
     /// What the call asked for without a grant.
@@ -128,6 +132,23 @@ impl State {
         for token in self.http.written() {
             self.secrets.strike(&token);
         }
+    }
+
+    /// There is an instance.
+    pub(super) fn started(&self) {
+        if let Some(trace) = self.trace() {
+            trace.started();
+        }
+    }
+
+    /// Where it is written down what the call does.
+    pub(super) fn trace(&self) -> Option<&Trace> {
+        self.trace.0.as_ref()
+    }
+
+    /// The bytes of linear memory that the call took so far.
+    pub(super) fn memory_taken(&self) -> usize {
+        self.limits.taken()
     }
 
     /// The bytes of linear memory that the call may have.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::trace::Told;
 use crate::token::ApiToken;
 
 /// Longest text of a source that is shown, in bytes.
-pub(super) const TEXT_BYTES: usize = 1024;
+pub const TEXT_BYTES: usize = 1024;
 /// Longest name that a source gives to a lease, in bytes.
 pub(super) const ID_BYTES: usize = 128;
 
@@ -21,6 +22,14 @@ impl Censor {
         if !self.known.iter().any(|known| Arc::ptr_eq(known, token)) {
             self.known.push(Arc::clone(token));
         }
+    }
+
+    /// What there is to say of a text without repeating it.
+    pub(super) fn told(&self, text: &str) -> Told {
+        let items: Vec<&str> = self.known.iter().flat_map(|token| items(token.expose())).filter(|item| item.len() >= SHORTEST).collect();
+        let secret = text.char_indices().any(|(at, _)| secret_at(&text[at..], &items, false).is_some());
+        let (unprintable, stop) = (text.contains(is_unprintable), text.trim_end().ends_with('.'));
+        Told { bytes: text.len(), secret, unprintable, stop, empty: text.trim().is_empty() }
     }
 
     /// The text as it may be shown: at most `limit` bytes, secrets struck out, nothing in it that moves a cursor or turns a line around.

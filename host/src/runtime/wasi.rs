@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use super::{
     imports::sockets::may,
     limits::{HANDLES, LOG_BYTES, RANDOM_BYTES},
+    trace::Tracer,
 };
 use crate::network::Sockets;
 
@@ -31,7 +32,7 @@ pub(super) struct Wasi {
 
 impl Wasi {
     /// A context that is empty but for the variables that were granted.
-    pub(super) fn new(env: &[(String, String)], sockets: Option<&Arc<Sockets>>) -> Self {
+    pub(super) fn new(env: &[(String, String)], sockets: Option<&Arc<Sockets>>, trace: &Tracer) -> Self {
         let log = Log::default();
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
@@ -46,8 +47,8 @@ impl Wasi {
             // Ours answers in its place, where there is one at all.
             .allow_ip_name_lookup(false);
         if let Some(sockets) = sockets {
-            let sockets = Arc::clone(sockets);
-            builder.socket_addr_check(move |address, purpose| Box::pin(ready(may(&sockets, address, purpose))));
+            let (sockets, trace) = (Arc::clone(sockets), trace.clone());
+            builder.socket_addr_check(move |address, purpose| Box::pin(ready(may(&sockets, address, purpose, &trace))));
         }
         let context = builder.build();
         Self { context, table, log }

@@ -6,7 +6,9 @@ mod consent;
 mod inspect;
 mod list;
 mod remove;
+mod run;
 mod switch;
+mod trial;
 
 use std::{fs::File, io::Read, path::Path, process::ExitCode};
 
@@ -25,6 +27,7 @@ use crate::{
 pub(super) fn run(plugin: &Plugin, context: &Context) -> Result<ExitCode, Failure> {
     match &plugin.action {
         PluginAction::Inspect(inspect) => inspect::run(inspect, context),
+        PluginAction::Run(run) => run::run(run, context),
         PluginAction::Add(add) => add::run(add, context).map(|()| ExitCode::SUCCESS),
         PluginAction::List(form) => list::run(form.json, context).map(|()| ExitCode::SUCCESS),
         PluginAction::Compile(form) => compile::run(form.json, context),

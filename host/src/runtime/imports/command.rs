@@ -7,23 +7,44 @@ use wasmtime::component::HasData;
 use crate::{
     command as programs,
     denials::Denials,
-    runtime::{access::CommandAccess, bindings::flytoken::source::command},
+    runtime::{
+        access::CommandAccess,
+        bindings::flytoken::source::command,
+        trace::{Open, Tracer, Use},
+    },
 };
 
 /// The programs that one call may run.
 pub(in crate::runtime) struct Commands {
     access: Option<Arc<dyn CommandAccess>>,
     denials: Denials,
+    trace: Tracer,
 }
 
 impl Commands {
     /// Runs through `access`; none only if the host linked `command` and then lends none.
     pub(in crate::runtime) fn new(access: Option<Arc<dyn CommandAccess>>, denials: Denials) -> Self {
-        Self { access, denials }
+        Self { access, denials, trace: Tracer::default() }
+    }
+
+    /// The same, written down.
+    pub(in crate::runtime) fn traced(mut self, trace: &Tracer) -> Self {
+        self.trace = trace.clone();
+        self
+    }
+
+    fn step(&self, function: &str, program: &str, args: &[String]) -> Open {
+        self.trace.uses(|| Use::Command { program: program.to_owned(), args: args.to_vec() });
+        self.trace.step(|| format!("{function} {program} {}", args.join(" ")))
     }
 
     /// What the source is told of a run; that it was denied is remembered.
-    fn told(&self, ran: Result<Arc<programs::Output>, programs::Failure>) -> Result<command::Output, command::Failure> {
+    fn told(&self, ran: Result<Arc<programs::Output>, programs::Failure>, step: Open) -> Result<command::Output, command::Failure> {
+        step.end_with(
+            &ran,
+            |output| output.code.map_or_else(|| "ended by a signal".into(), |code| format!("exit code {code}")),
+            ToString::to_string,
+        );
         if let Err(programs::Failure::Denied(text)) = &ran {
             self.denials.note(text.as_str());
         }
@@ -34,8 +55,9 @@ impl Commands {
 impl command::Host for Commands {
     async fn run(&mut self, program: String, args: Vec<String>) -> wasmtime::Result<Result<command::Output, command::Failure>> {
         let Some(access) = self.access.clone() else { return Ok(Err(no_program())) };
+        let step = self.step("command.run", &program, &args);
         let ran = access.run(&program, &args).await;
-        Ok(self.told(ran))
+        Ok(self.told(ran, step))
     }
 
     async fn run_on(
@@ -45,8 +67,9 @@ impl command::Host for Commands {
         id: String,
     ) -> wasmtime::Result<Result<command::Output, command::Failure>> {
         let Some(access) = self.access.clone() else { return Ok(Err(no_program())) };
+        let step = self.step("command.run-on", &program, &args);
         let ran = access.run_on(&program, &args, &id).await;
-        Ok(self.told(ran))
+        Ok(self.told(ran, step))
     }
 }
 

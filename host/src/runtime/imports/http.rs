@@ -18,7 +18,10 @@ use wasmtime_wasi_http::{
 use crate::{
     http::{Client, Failure, Patience, REQUEST_HEAD_BYTES, is_the_hosts},
     network::DialError,
-    runtime::state::State,
+    runtime::{
+        state::State,
+        trace::{Tracer, Use},
+    },
     token::ApiToken,
 };
 
@@ -33,7 +36,13 @@ impl Http {
     pub(in crate::runtime) fn new(client: Option<Arc<Client>>) -> Self {
         let mut context = WasiHttpCtx::new();
         context.set_field_size_limit(FIELDS_BYTES);
-        Self { context, sender: Sender { client } }
+        Self { context, sender: Sender { client, trace: Tracer::default() } }
+    }
+
+    /// The same, written down.
+    pub(in crate::runtime) fn traced(mut self, trace: &Tracer) -> Self {
+        self.sender.trace = trace.clone();
+        self
     }
 
     /// Lends it to the engine's interface, with the table that its handles lie in.
@@ -57,6 +66,7 @@ impl HasData for HasHttp {
 /// Stands in the place of the engine's own sender, which would connect to whatever a name leads to.
 struct Sender {
     client: Option<Arc<Client>>,
+    trace: Tracer,
 }
 
 type Sent<T> = Box<dyn Future<Output = Result<T, Error>> + Send>;
@@ -75,12 +85,16 @@ impl WasiHttpHooks for Sender {
     ) -> Sent<(http::Response<WasiBody>, Sent<()>)> {
         let client = self.client.clone();
         let options = options.unwrap_or_default();
+        let step = self.trace.step(|| format!("http {} {}", request.method(), without_secrets(request.uri())));
+        self.trace.uses(|| Use::Http(origin(request.uri())));
         let patience = Patience::new(options.connect_timeout, options.first_byte_timeout, options.between_bytes_timeout);
         Box::new(async move {
             let client = client.ok_or(Error::HttpRequestDenied)?;
             // What broke it off, the source knows: it writes it.
             let request = request.map(|body| body.map_err(|_| Failure::RequestBroken).boxed_unsync());
-            let answer = client.send(request, patience).await.map_err(|failure| told(&failure))?;
+            let sent = client.send(request, patience).await;
+            step.end_with(&sent, |answer| format!("status {}", answer.response.status().as_u16()), ToString::to_string);
+            let answer = sent.map_err(|failure| told(&failure))?;
             let response = answer.response.map(|body| body.map_err(|failure| told(&failure)).boxed_unsync());
             let connection = answer.connection;
             let connection: Sent<()> = Box::new(async move {
@@ -95,6 +109,18 @@ impl WasiHttpHooks for Sender {
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
         CHUNK_BYTES
     }
+}
+
+/// Scheme and authority, without a user's name in it.
+fn origin(uri: &http::Uri) -> String {
+    let authority = uri.authority().map_or("", http::uri::Authority::as_str);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{}://{host}", uri.scheme_str().unwrap_or("https"))
+}
+
+/// An address as it may be told: whoever puts secrets into one puts them behind the path.
+fn without_secrets(uri: &http::Uri) -> String {
+    format!("{}{}{}", origin(uri), uri.path(), if uri.query().is_some() { "?…" } else { "" })
 }
 
 /// Adds the interface to the linker.

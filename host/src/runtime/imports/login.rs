@@ -5,7 +5,11 @@ use std::sync::Arc;
 use wasmtime::component::{HasData, Resource};
 
 use super::secrets::{Secret, Secrets};
-use crate::{lease::Provenance, login::Login, runtime::bindings::flytoken::source::login};
+use crate::{
+    lease::Provenance,
+    login::Login,
+    runtime::{bindings::flytoken::source::login, trace::Use},
+};
 
 /// The login that one call sees.
 pub(in crate::runtime) struct CurrentLogin {
@@ -31,6 +35,11 @@ pub(in crate::runtime) struct LoginView<'a> {
 
 impl login::Host for LoginView<'_> {
     fn current(&mut self) -> wasmtime::Result<Option<Resource<Secret>>> {
+        let trace = self.secrets.trace();
+        trace.uses(|| Use::Login);
+        trace
+            .step(|| "login.current".into())
+            .end(|| if self.current.login.is_some() { "somebody is logged in" } else { "nobody is" }.into());
         let Some(login) = &self.current.login else { return Ok(None) };
         let provenance = self
             .current

@@ -8,6 +8,7 @@ use super::{secrets::Secrets, types};
 use crate::runtime::{
     access::{RecordsAccess, RecordsFailure},
     bindings::flytoken::source::{records, types as wit},
+    trace::{Open, Use},
 };
 
 /// What answers `records`: one record, and the secrets that go in and out of it.
@@ -22,14 +23,22 @@ impl RecordsView<'_> {
     fn access(&self) -> Result<&dyn RecordsAccess, records::Failure> {
         self.access.as_deref().ok_or_else(|| records::Failure::Unavailable("no record is open for this call".into()))
     }
+
+    fn step(&self, name: &str) -> Open {
+        let trace = self.secrets.trace();
+        trace.uses(|| Use::Records);
+        trace.step(|| name.into())
+    }
 }
 
 impl records::Host for RecordsView<'_> {
     async fn load(&mut self) -> wasmtime::Result<Result<Option<wit::Lease>, records::Failure>> {
+        let step = self.step("records.load");
         let loaded = match self.access() {
             Ok(access) => access.load().await.map_err(failure),
             Err(failure) => Err(failure),
         };
+        step.end_with(&loaded, |lease| if lease.is_some() { "a lease" } else { "nothing" }.into(), told);
         match loaded {
             Ok(Some(lease)) => Ok(Ok(Some(types::lend(&lease, self.secrets)?))),
             Ok(None) => Ok(Ok(None)),
@@ -39,17 +48,31 @@ impl records::Host for RecordsView<'_> {
 
     async fn save(&mut self, lease: wit::Lease) -> wasmtime::Result<Result<(), records::Failure>> {
         let lease = types::take(lease, self.secrets)?;
-        Ok(match self.access() {
+        let step = self.step("records.save");
+        let saved = match self.access() {
             Ok(access) => access.save(lease).await.map_err(failure),
             Err(failure) => Err(failure),
-        })
+        };
+        step.end_with(&saved, |()| "saved".into(), told);
+        Ok(saved)
     }
 
     async fn remove(&mut self) -> wasmtime::Result<Result<(), records::Failure>> {
-        Ok(match self.access() {
+        let step = self.step("records.remove");
+        let removed = match self.access() {
             Ok(access) => access.remove().await.map_err(failure),
             Err(failure) => Err(failure),
-        })
+        };
+        step.end_with(&removed, |()| "removed".into(), told);
+        Ok(removed)
+    }
+}
+
+/// How a failure reads in a trace.
+fn told(failure: &records::Failure) -> String {
+    match failure {
+        records::Failure::Unavailable(text) => format!("unavailable: {text}"),
+        records::Failure::Refused(text) => format!("refused: {text}"),
     }
 }
 

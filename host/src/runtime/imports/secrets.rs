@@ -13,6 +13,7 @@ use crate::{
         call::Stamp,
         limits::{HANDLES, OverLimit, SEALED_BYTES, SECRET_BYTES},
         text::{Censor, items},
+        trace::{Tracer, Use},
     },
     token::ApiToken,
 };
@@ -36,6 +37,7 @@ pub(in crate::runtime) struct Secrets {
     denials: Denials,
     sealed_bytes: usize,
     censor: Censor,
+    trace: Tracer,
 }
 
 impl Secrets {
@@ -47,7 +49,18 @@ impl Secrets {
         if let Some(login) = &login {
             censor.add(login);
         }
-        Self { table, stamp, login, reveal, denials, sealed_bytes: 0, censor }
+        Self { table, stamp, login, reveal, denials, sealed_bytes: 0, censor, trace: Tracer::default() }
+    }
+
+    /// The same, written down.
+    pub(in crate::runtime) fn traced(mut self, trace: &Tracer) -> Self {
+        self.trace = trace.clone();
+        self
+    }
+
+    /// Where it is written down what is done with secrets.
+    pub(in crate::runtime) fn trace(&self) -> Tracer {
+        self.trace.clone()
     }
 
     /// Gives the source a handle on `secret`.
@@ -89,6 +102,14 @@ impl Secrets {
         self.censor.add(token);
     }
 
+    /// Has a content struck out that is one word, such as a token and unlike a text.
+    pub(in crate::runtime) fn strike_words(&mut self, content: &[u8]) {
+        let Ok(text) = std::str::from_utf8(content) else { return };
+        if !text.trim().contains(char::is_whitespace) {
+            self.censor.add(&Arc::new(ApiToken::new(Zeroizing::new(text.to_owned()))));
+        }
+    }
+
     /// Whether `text` is made of items of the login and nothing else: then it is the login, however it came here.
     fn is_login(&self, text: &str) -> bool {
         let Some(login) = &self.login else { return false };
@@ -106,10 +127,16 @@ impl secrets::Host for Secrets {}
 
 impl secrets::HostSecret for Secrets {
     fn seal(&mut self, text: String) -> wasmtime::Result<Resource<Secret>> {
-        self.keep(Zeroizing::new(text))
+        let step = self.trace.step(|| "secrets.seal".into());
+        let kept = self.keep(Zeroizing::new(text));
+        step.end_with(&kept, |_| "sealed".into(), |_| "past a limit".into());
+        kept
     }
 
     fn reveal(&mut self, secret: Resource<Secret>) -> wasmtime::Result<Result<String, secrets::Denied>> {
+        let step = self.trace.step(|| "secrets.reveal".into());
+        self.trace.uses(|| Use::Reveal);
+        step.end(|| if self.reveal { "revealed" } else { "denied" }.into());
         if !self.reveal {
             let source = &self.stamp.provenance.source;
             self.denials

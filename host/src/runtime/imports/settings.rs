@@ -4,14 +4,22 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use wasmtime::component::HasData;
 
-use crate::runtime::bindings::flytoken::source::settings;
+use crate::runtime::{bindings::flytoken::source::settings, trace::Tracer};
 
 /// The settings of one source.
-pub(in crate::runtime) struct Settings(pub(in crate::runtime) Arc<BTreeMap<String, String>>);
+pub(in crate::runtime) struct Settings {
+    /// By key.
+    pub(in crate::runtime) values: Arc<BTreeMap<String, String>>,
+    /// Where it is written down which were asked for.
+    pub(in crate::runtime) trace: Tracer,
+}
 
 impl settings::Host for Settings {
     fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
-        Ok(self.0.get(&key).cloned())
+        let step = self.trace.step(|| format!("settings.get {key}"));
+        let value = self.values.get(&key).cloned();
+        step.end(|| if value.is_some() { "is set" } else { "is not set" }.into());
+        Ok(value)
     }
 
     fn keys(&mut self) -> wasmtime::Result<Vec<String>> {
@@ -32,7 +40,7 @@ mod tests {
 
     #[test]
     fn a_key_has_its_value_or_none() {
-        let mut settings = Settings(Arc::new([("expiry".to_owned(), "24h".to_owned())].into()));
+        let mut settings = Settings { values: Arc::new([("expiry".to_owned(), "24h".to_owned())].into()), trace: Tracer::default() };
         assert_eq!(settings.get("expiry".into()).expect("no trap").as_deref(), Some("24h"));
         assert_eq!(settings.get("Expiry".into()).expect("no trap"), None);
         assert_eq!(settings.keys().expect("no trap"), ["expiry"]);

@@ -32,13 +32,22 @@ use wasmtime_wasi::{
 use crate::{
     network::{LookupFailure, Sockets, to_allow},
     plain,
-    runtime::state::State,
+    runtime::{
+        state::State,
+        trace::{Tracer, Use},
+    },
 };
 
 /// Whether a socket may be used in this way.
-pub(in crate::runtime) fn may(sockets: &Sockets, address: SocketAddr, purpose: SocketAddrUse) -> bool {
+pub(in crate::runtime) fn may(sockets: &Sockets, address: SocketAddr, purpose: SocketAddrUse, trace: &Tracer) -> bool {
     match purpose {
-        SocketAddrUse::TcpConnect => sockets.may_connect(address),
+        SocketAddrUse::TcpConnect => {
+            let step = trace.step(|| format!("sockets.connect {address}"));
+            trace.uses(|| Use::Socket(address.ip().to_string()));
+            let may = sockets.may_connect(address);
+            step.end(|| if may { "allowed".into() } else { "denied".into() });
+            may
+        }
         // What every connection begins with; a port of one's own is for those who listen.
         SocketAddrUse::TcpBind if address.ip().is_unspecified() && address.port() == 0 => true,
         SocketAddrUse::TcpBind | SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => {
@@ -106,11 +115,15 @@ pub(in crate::runtime) struct LookupView<'a> {
     pub(in crate::runtime) sockets: Option<&'a Arc<Sockets>>,
     /// Where handles go.
     pub(in crate::runtime) table: &'a mut ResourceTable,
+    /// Where it is written down.
+    pub(in crate::runtime) trace: Tracer,
 }
 
 impl LookupView<'_> {
     fn resolve(&mut self, name: String) -> wasmtime::Result<Result<Resource<Lookup>, ErrorCode>> {
         let Some(sockets) = self.sockets else { return Ok(Err(ErrorCode::AccessDenied)) };
+        self.trace.step(|| format!("sockets.look-up {}", plain::line(&name))).end(|| "begun".into());
+        self.trace.uses(|| Use::Socket(name.clone()));
         Ok(Ok(self.table.push(Lookup::start(Arc::clone(sockets), name))?))
     }
 }

@@ -81,6 +81,15 @@ pub(in crate::runtime) fn refusal(refusal: wit::Refusal, censor: &Censor) -> Ref
     }
 }
 
+/// Every text of a refusal, as the source wrote it.
+pub(in crate::runtime) fn texts(refusal: &wit::Refusal) -> impl Iterator<Item = &str> {
+    let (text, command, url) = match refusal {
+        wit::Refusal::Absent(text) | wit::Refusal::Unavailable(text) | wit::Refusal::Misconfigured(text) => (text, None, None),
+        wit::Refusal::NeedsHuman(action) => (&action.text, action.command.as_deref(), action.url.as_deref()),
+    };
+    [Some(text.as_str()), command, url].into_iter().flatten()
+}
+
 fn kind(kind: Kind) -> wit::Kind {
     match kind {
         Kind::Readonly => wit::Kind::Readonly,
