@@ -1,5 +1,7 @@
 //! `flytoken plugin run`: one call of a component, outside any agent, with everything that it does and nothing of the user's.
 
+mod check;
+
 use std::{fs, time::Duration};
 
 use flytoken::builtin;

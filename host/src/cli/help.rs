@@ -194,6 +194,7 @@ it is granted and nothing else, and runs if its digest is the one that its confi
 Examples:
   flytoken plugin inspect corp.wasm            what it imports, and which grants it needs
   flytoken plugin run corp.wasm --app my-app   one call of it, with everything that it does
+  flytoken plugin check corp.wasm              whether it keeps to the laws of sources
   flytoken plugin add corp.wasm                pin it, and write config.d/corp.yaml
   flytoken plugin list                         which sources there are, and how they are";
 
@@ -220,6 +221,18 @@ Examples:
   flytoken plugin run corp.wasm --app my-app --grant 'files: { token: ./token }' \\
     --grant 'http: [{ origin: https://vault.example, headers: { x-vault-token: { file: token } } }]'
   flytoken plugin run corp.wasm --app my-app --json | jq -r .grants";
+
+pub(super) const PLUGIN_CHECK: &str = "\
+Asks it for apps known and unknown, for every kind, a thousand times, with little memory, with a host that
+denies, fails and is slow, and has it keep and forget if it does: each law is a line that passes, fails or does
+not apply. As with `plugin run` nothing of yours is touched. Granted commands run for --app alone, and once
+each; for every other app the program is not there. Over a network it is asked twenty times, not a thousand.
+Exit code 0 if no law fails, else 7.
+
+Examples:
+  flytoken plugin check corp.wasm
+  flytoken plugin check corp.wasm --app my-app --grant login --setting path=fly/tokens
+  flytoken plugin check corp.wasm --json | jq -r '.laws[] | select(.state == \"fail\") | .name'";
 
 pub(super) const PLUGIN_ADD: &str = "\
 Shows what the component imports and asks. Then it is kept under its digest in the state folder, and

@@ -8,7 +8,7 @@ mod tokens;
 
 pub use self::{
     audit::{Audit, AuditAction, AuditTail},
-    plugin::{OnTrial, Plugin, PluginAction, PluginAdd, PluginInspect, PluginRemove, PluginRun},
+    plugin::{OnTrial, Plugin, PluginAction, PluginAdd, PluginCheck, PluginInspect, PluginRemove, PluginRun},
     policy::{ClientFact, Policy, PolicyAction, PolicyCheck, PolicyTest},
     tokens::{App, Env, EnvFormat, Exec, Get, Wish},
 };
@@ -399,6 +399,7 @@ impl Command {
                 action:
                     PluginAction::Inspect(PluginInspect { json, .. })
                     | PluginAction::Run(PluginRun { json, .. })
+                    | PluginAction::Check(PluginCheck { json, .. })
                     | PluginAction::List(Json { json })
                     | PluginAction::Compile(Json { json }),
             })

@@ -31,6 +31,9 @@ pub enum PluginAction {
     /// Ask a component for one token, outside any agent, and show everything that it does
     #[command(after_help = help::PLUGIN_RUN)]
     Run(PluginRun),
+    /// Judge a component by the laws that every source has to keep to before it is trusted
+    #[command(after_help = help::PLUGIN_CHECK)]
+    Check(PluginCheck),
     /// Keep a component under its digest, and write the configuration that pins it
     #[command(after_help = help::PLUGIN_ADD)]
     Add(PluginAdd),
@@ -68,7 +71,7 @@ pub struct OnTrial {
     /// The component's file
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// An entry of `grants` as in a configuration file, such as `login` or 'http: [{ origin: https://vault.example }]'; may be repeated
+    /// An entry of `grants` as in a configuration file, such as `login` or `records: cache`; may be repeated
     #[arg(long, value_name = "GRANT")]
     pub grant: Vec<String>,
     /// Let it have both a way to read secrets and a way out
@@ -114,6 +117,20 @@ pub struct PluginRun {
     #[arg(long, conflicts_with = "json")]
     pub reveal: bool,
     /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `flytoken plugin check`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct PluginCheck {
+    /// What is judged.
+    #[command(flatten)]
+    pub on_trial: OnTrial,
+    /// An app that it knows: it has to have a lease for it then, and granted commands run for it
+    #[arg(short, long, value_name = "APP", value_parser = app())]
+    pub app: Option<AppName>,
+    /// Print JSON: passes, laws with name, demands, state, text, remedy
     #[arg(long)]
     pub json: bool,
 }

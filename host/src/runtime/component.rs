@@ -34,7 +34,7 @@ pub(super) struct Linked {
     pub(super) revoker: Option<revoker::GuestIndices>,
     sha256: [u8; 32],
     imports: Vec<String>,
-    linked_in: Duration,
+    linking: Duration,
 }
 
 impl Loaded {
@@ -52,8 +52,8 @@ impl Loaded {
             return Err(LoadError::NoKeeper { role: if role == Role::Memory { "memory" } else { "manual" } });
         }
         let revoker = revoker::GuestIndices::new(&component).ok();
-        let (linked_in, sha256) = (begun.elapsed(), Sha256::digest(bytes).into());
-        Ok(Self(Arc::new(Linked { runtime: Arc::clone(runtime), component, source, keeper, revoker, sha256, imports, linked_in })))
+        let (linking, sha256) = (begun.elapsed(), Sha256::digest(bytes).into());
+        Ok(Self(Arc::new(Linked { runtime: Arc::clone(runtime), component, source, keeper, revoker, sha256, imports, linking })))
     }
 
     /// The SHA-256 digest of the component's file.
@@ -73,7 +73,7 @@ impl Loaded {
 
     /// How long it took to link, once it was compiled.
     pub fn linked_in(&self) -> Duration {
-        self.0.linked_in
+        self.0.linking
     }
 
     /// What the component imports, as `package:name/interface@version`, fit to be shown.

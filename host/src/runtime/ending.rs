@@ -46,7 +46,9 @@ impl End {
         }
         if let Some(trace) = &trace {
             trace.finish(censor, memory);
-            denials.iter().for_each(|denial| trace.denied(denial.text.clone()));
+            for denial in &denials {
+                trace.denied(denial.text.clone());
+            }
         }
         let first = denials.first().map(|denial| denial.text.clone());
         denials.into_iter().for_each(denied);

@@ -244,9 +244,9 @@ mod tests {
         let mut censor = Censor::default();
         censor.add(&Arc::new(ApiToken::new(Zeroizing::new("opaque-canary".to_owned()))));
         trace.finish(&censor, 7);
-        let traced = trace.take();
-        assert_eq!((traced.steps.len(), traced.more, traced.memory), (MOST_STEPS, 5, 7));
-        let step = &traced.steps[0];
+        let told = trace.take();
+        assert_eq!((told.steps.len(), told.more, told.memory), (MOST_STEPS, 5, 7));
+        let step = &told.steps[0];
         assert_eq!((step.name.as_str(), step.outcome.as_str()), ("settings.get [token]\\n", "[token]"));
     }
 

@@ -4,16 +4,18 @@
 //! up, and what the component may do is what the command line grants.
 
 mod facts;
+pub mod laws;
 mod least;
 mod mishap;
 mod programs;
 mod shelf;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+pub use self::programs::ProgramsRun;
 pub use self::{
     facts::{Facts, Holds},
     least::Least,
@@ -81,6 +83,8 @@ pub struct Terms {
     pub memory: Option<u64>,
     /// Time, in place of what is configured.
     pub timeout: Option<Duration>,
+    /// Whether granted programs run.
+    pub programs: ProgramsRun,
 }
 
 /// What a call came to, and what it did on its way.
@@ -167,7 +171,8 @@ impl Trial {
 
     /// Has a revoker revoke the token of this name.
     pub async fn revoke(&self, question: &Question, name: &str) -> Ended<Revocation> {
-        let (call, trace) = self.call(question, &Terms::default(), true);
+        let terms = Terms { programs: ProgramsRun::NotThere, ..Terms::default() };
+        let (call, trace) = self.call(question, &terms, true);
         let answer = self.loaded.revoke(call, self.request(question), name).await;
         Ended { answer, traced: trace.take() }
     }
@@ -238,7 +243,7 @@ impl Trial {
             Arc::new(awry(Interface::Records).records(record)) as Arc<dyn RecordsAccess>
         });
         let command = (!grants.commands.is_empty()).then(|| {
-            let programs = self.programs.of(question, login.as_ref(), LIFETIME, revokes);
+            let programs = self.programs.of(question, login.as_ref(), LIFETIME, revokes, terms.programs);
             Arc::new(awry(Interface::Command).command(programs)) as Arc<dyn CommandAccess>
         });
         let files = files.map(|files| Arc::new(awry(Interface::Files).files(files)) as Arc<dyn FilesAccess>);
@@ -265,9 +270,6 @@ impl Trial {
         (call, trace)
     }
 }
-
-/// Settings as the command line has them.
-pub type Settings = BTreeMap<String, String>;
 
 /// How long a newly made token should live.
 const LIFETIME: Duration = Duration::from_hours(1);

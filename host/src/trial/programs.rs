@@ -1,13 +1,17 @@
 //! Granted programs of a trial. They run for real, with the made-up login.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::sync::OnceCell;
 
 use super::Question;
 use crate::{
     acquire::{Purpose, go_duration, unique_name},
-    command::{self, Commands, Failure, Invocation, Output, Permit, TokenId, granted, scratch_place, supervisor},
+    command::{self, CommandGrant, Commands, Failure, Invocation, Output, Permit, TokenId, granted, scratch_place, supervisor},
     config::SourceConfig,
     login::Login,
     runtime::{BoxFuture, CommandAccess},
@@ -20,11 +24,27 @@ pub(super) struct Programs {
     source: Arc<SourceConfig>,
     environment: Environment,
     started: OnceCell<Result<(Commands, Permit), Failure>>,
+    /// What came of each that was run once.
+    ran: Mutex<BTreeMap<String, Ran>>,
+}
+
+type Ran = Result<Arc<Output>, Failure>;
+
+/// Whether granted programs run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProgramsRun {
+    /// They do.
+    #[default]
+    Always,
+    /// The same one for the same app and kind runs once; after that it is told again what came of it.
+    Once,
+    /// They are not installed.
+    NotThere,
 }
 
 impl Programs {
     pub(super) fn new(source: Arc<SourceConfig>, environment: &Environment) -> Self {
-        Self { source, environment: environment.clone(), started: OnceCell::new() }
+        Self { source, environment: environment.clone(), started: OnceCell::new(), ran: Mutex::default() }
     }
 
     /// For one call.
@@ -34,10 +54,15 @@ impl Programs {
         login: Option<&Arc<Login>>,
         lifetime: Duration,
         revokes: bool,
+        runs: ProgramsRun,
     ) -> Arc<dyn CommandAccess> {
         let purpose = if revokes { Purpose::Revoke } else { Purpose::Obtain };
         let login = login.map(|login| Arc::clone(&login.token));
-        Arc::new(Granted { programs: Arc::clone(self), question: question.clone(), login, lifetime, purpose })
+        Arc::new(Granted { programs: Arc::clone(self), question: question.clone(), login, lifetime, purpose, runs })
+    }
+
+    fn ran(&self) -> MutexGuard<'_, BTreeMap<String, Ran>> {
+        self.ran.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn commands(&self) -> Result<&(Commands, Permit), Failure> {
@@ -58,6 +83,7 @@ struct Granted {
     login: Option<Arc<ApiToken>>,
     lifetime: Duration,
     purpose: Purpose,
+    runs: ProgramsRun,
 }
 
 impl Granted {
@@ -65,6 +91,22 @@ impl Granted {
         let source = &self.programs.source;
         let grant = granted(&source.grants.commands, program, args)?.clone();
         self.purpose.allows(&grant, id.is_some())?;
+        if self.runs == ProgramsRun::NotThere {
+            return Err(Failure::NotFound(Vec::new()));
+        }
+        let name = format!("{} {} {program} {args:?} {}", self.question.key.app, self.question.key.kind, id.is_some());
+        if self.runs == ProgramsRun::Once
+            && let Some(ran) = self.programs.ran().get(&name)
+        {
+            return ran.clone();
+        }
+        let ran = self.run_now(grant, id).await;
+        self.programs.ran().insert(name, ran.clone());
+        ran
+    }
+
+    async fn run_now(&self, grant: CommandGrant, id: Option<TokenId>) -> Ran {
+        let source = &self.programs.source;
         let (commands, permit) = self.programs.commands().await?;
         let invocation = Invocation {
             before: None,

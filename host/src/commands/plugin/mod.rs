@@ -1,6 +1,7 @@
 //! `flytoken plugin`: sources of one's own.
 
 mod add;
+mod check;
 mod compile;
 mod consent;
 mod inspect;
@@ -28,6 +29,7 @@ pub(super) fn run(plugin: &Plugin, context: &Context) -> Result<ExitCode, Failur
     match &plugin.action {
         PluginAction::Inspect(inspect) => inspect::run(inspect, context),
         PluginAction::Run(run) => run::run(run, context),
+        PluginAction::Check(check) => check::run(check, context),
         PluginAction::Add(add) => add::run(add, context).map(|()| ExitCode::SUCCESS),
         PluginAction::List(form) => list::run(form.json, context).map(|()| ExitCode::SUCCESS),
         PluginAction::Compile(form) => compile::run(form.json, context),
@@ -47,6 +49,11 @@ struct Candidate {
 impl Candidate {
     /// Reads the file and looks at the component in it, compiled apart.
     fn read(file: &Path, context: &Context) -> Result<Self, Failure> {
+        Self::try_read(file, context)?.map_err(|error| failure(FailureCode::Misconfigured, format!("{} {error}", shown(file)), NO_SOURCE))
+    }
+
+    /// The same, where a file that is no source is no failure of the command.
+    fn try_read(file: &Path, context: &Context) -> Result<Result<Self, LoadError>, Failure> {
         let about = |error: &dyn std::fmt::Display| format!("{}: {error}", shown(file));
         let mut bytes = Vec::new();
         File::open(file)
@@ -55,11 +62,8 @@ impl Candidate {
         let runtime = runtime(context)?;
         // In reports it goes by the name of its file.
         let name = name_of(file).unwrap_or_else(|| SourceName::parse("it").expect("two letters are a name"));
-        let inspected = runtime.inspect(&name, &bytes).map_err(|error| {
-            let hint = "a source is built for the world of `flytoken:source` 0.1: see the folder `wit` of flytoken";
-            failure(FailureCode::Misconfigured, format!("{} {error}", shown(file)), hint)
-        })?;
-        Ok(Self { sha256: Sha256::digest(&bytes).into(), bytes, inspected })
+        let inspected = runtime.inspect(&name, &bytes);
+        Ok(inspected.map(|inspected| Self { sha256: Sha256::digest(&bytes).into(), bytes, inspected }))
     }
 }
 
@@ -74,6 +78,9 @@ fn runtime(context: &Context) -> Result<Runtime, Failure> {
     Runtime::with_limits(context.paths.components_cache().as_deref(), CompileLimits::new(&context.environment), slow)
         .map_err(|error| failure(FailureCode::Internal, error.to_string(), "see that the system has memory and threads left"))
 }
+
+/// What to do about a file that is no source.
+const NO_SOURCE: &str = "a source is built for the world of `flytoken:source` 0.1: see the folder `wit` of flytoken";
 
 /// Digits of a digest that tell components apart at a glance.
 const SHORT: usize = 12;

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use super::{
     super::{Context, failure, usage},
-    Candidate, name_of, runtime,
+    Candidate, NO_SOURCE, name_of, runtime,
 };
 use crate::{
     cli::OnTrial,
@@ -21,8 +21,31 @@ pub(super) struct Loaded {
     pub(super) inspected: Inspected,
 }
 
+/// Why there is nothing to try.
+pub(super) enum Refused {
+    /// It is no source that this host could ever load.
+    NoSource(String),
+    /// It does not load with these grants.
+    NotLoaded { why: String, hint: String },
+}
+
 /// Reads the file, and loads it with what is granted.
+///
+/// # Errors
+/// Exit 2 for what the command line says, exit 7 for the component.
 pub(super) fn load(on_trial: &OnTrial, context: &Context) -> Result<Loaded, Failure> {
+    let about = |why: &str| format!("{} {why}", shown(&on_trial.file));
+    try_load(on_trial, context)?.map_err(|refused| match refused {
+        Refused::NoSource(why) => failure(FailureCode::Misconfigured, about(&why), NO_SOURCE),
+        Refused::NotLoaded { why, hint } => failure(FailureCode::Misconfigured, about(&why), hint),
+    })
+}
+
+/// The same, where a component that cannot be tried is no failure.
+///
+/// # Errors
+/// Exit 2 for what the command line says.
+pub(super) fn try_load(on_trial: &OnTrial, context: &Context) -> Result<Result<Loaded, Refused>, Failure> {
     let folder = Path::new(".").canonicalize().map_err(|error| usage(format!("the current folder: {error}")))?;
     let name = name_of(&on_trial.file).unwrap_or_else(|| SourceName::parse("it").expect("two letters are a name"));
     let settings = on_trial.setting.iter().cloned().collect();
@@ -42,21 +65,26 @@ pub(super) fn load(on_trial: &OnTrial, context: &Context) -> Result<Loaded, Fail
         let hint = "an entry is written as under `grants` in a configuration file";
         failure(FailureCode::Usage, errors.to_string(), hint)
     })?;
-    let Candidate { bytes, inspected, .. } = Candidate::read(&on_trial.file, context)?;
+    let Candidate { bytes, inspected, .. } = match Candidate::try_read(&on_trial.file, context)? {
+        Ok(candidate) => candidate,
+        Err(error) => return Ok(Err(Refused::NoSource(error.to_string()))),
+    };
+    if let Some(import) = inspected.unavailable() {
+        return Ok(Err(Refused::NoSource(format!("imports `{}`, which this flytoken does not offer", import.name))));
+    }
     let role = on_trial.role.unwrap_or(if inspected.is_keeper { Role::Memory } else { Role::Live });
     let source = crate::config::SourceConfig { role, ..source };
     let loaded = Trial::load(&runtime(context)?, source, &bytes, Arc::clone(&context.clock), &context.environment);
-    let trial = loaded.map_err(|error| {
-        let message = format!("{} {error}", shown(&on_trial.file));
-        failure(FailureCode::Misconfigured, message, hint(&error, &inspected))
-    })?;
-    Ok(Loaded { trial, inspected })
+    Ok(match loaded {
+        Ok(trial) => Ok(Loaded { trial, inspected }),
+        Err(error) => Err(Refused::NotLoaded { hint: hint(&error, &inspected), why: error.to_string() }),
+    })
 }
 
 /// What to add to the command line.
 fn hint(error: &LoadError, inspected: &Inspected) -> String {
     let LoadError::Ungranted { grant, .. } = error else {
-        return "a source is built for the world of `flytoken:source` 0.1: see the folder `wit` of flytoken".into();
+        return NO_SOURCE.into();
     };
     let example = inspected.grants().into_iter().find(|(name, _)| name == grant).map_or(*grant, |(_, example)| example);
     format!("add --grant '{}'", example.strip_suffix(": true").unwrap_or(example))
@@ -74,5 +102,5 @@ pub(super) fn micros(took: Duration) -> u64 {
 
 /// So much memory, as people read it.
 pub(super) fn size(bytes: u64) -> String {
-    if bytes < 1 << 20 { format!("{} KiB", bytes >> 10) } else { format!("{}.{} MiB", bytes >> 20, (bytes & 0xf_ffff) * 10 >> 20) }
+    if bytes < 1 << 20 { format!("{} KiB", bytes >> 10) } else { format!("{}.{} MiB", bytes >> 20, ((bytes & 0xf_ffff) * 10) >> 20) }
 }
