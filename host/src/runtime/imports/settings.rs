@@ -23,7 +23,8 @@ impl settings::Host for Settings {
     }
 
     fn keys(&mut self) -> wasmtime::Result<Vec<String>> {
-        Ok(self.0.keys().cloned().collect())
+        self.trace.step(|| "settings.keys".into()).end(|| format!("{} keys", self.values.len()));
+        Ok(self.values.keys().cloned().collect())
     }
 }
 
