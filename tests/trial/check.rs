@@ -51,10 +51,10 @@ fn every_source_of_flytokens_own_keeps_to_every_law() {
     let builtin = |name: &str| builtin::component(name).unwrap();
     let cases: [(&str, &[u8], &[&str]); 8] = [
         ("storage", builtin("storage"), &["--role", "memory"]),
-        ("manual", builtin("manual"), &["--role", "manual"]),
-        ("config", builtin("config"), &["--app", "web"]),
-        ("cli", builtin("cli"), &[]),
-        ("file", builtin("file"), &["--grant", &file, "--app", "web"]),
+        ("manual", builtin("manual"), &["--role", "manual", "--calls", "100"]),
+        ("config", builtin("config"), &["--app", "web", "--calls", "100"]),
+        ("cli", builtin("cli"), &["--calls", "100"]),
+        ("file", builtin("file"), &["--grant", &file, "--app", "web", "--calls", "100"]),
         ("environment", builtin("environment"), &["--grant", "env: [CI_TOKEN]", "--setting", "variable=CI_TOKEN", "--app", "web"]),
         ("vault", vault(), &["--setting", &setting, "--app", "web"]),
         ("fixture", fixture(), &["--setting", "behaviour=answer", "--setting", &setting, "--app", "web"]),
@@ -132,7 +132,7 @@ fn each_law_is_broken_by_who_breaks_it_and_no_other_is() {
         let breaks = format!("breaks={breaks}");
         // Whoever gives no lease at all is no good for an app that it should know.
         let app: &[&str] = if law == "known-app" { &["--app", "web"] } else { &[] };
-        let ran = check(&home, breaker(), &[&grants[..], &["--setting", &breaks], app, more].concat());
+        let ran = check(&home, breaker(), &[&grants[..], &["--setting", &breaks, "--calls", "100"], app, more].concat());
         let told = ran.json();
         let failing = laws(&told, "fail");
         if failing != [law] {

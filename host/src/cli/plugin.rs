@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{
     Args, Subcommand,
     builder::{PossibleValuesParser, StringValueParser, TypedValueParser},
+    value_parser,
 };
 
 use super::{Json, help, kinds};
@@ -130,6 +131,9 @@ pub struct PluginCheck {
     /// An app that it knows: it has to have a lease for it then, and granted commands run for it
     #[arg(short, long, value_name = "APP", value_parser = app())]
     pub app: Option<AppName>,
+    /// How often one question is asked again and again
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = value_parser!(u16).range(1..))]
+    pub calls: u16,
     /// Print JSON: passes, laws with name, demands, state, text, remedy
     #[arg(long)]
     pub json: bool,

@@ -22,7 +22,7 @@ pub(super) fn run(check: &PluginCheck, context: &Context) -> Result<ExitCode, Fa
         Err(Refused::NoSource(why)) => laws::is_no_source(&why),
         Err(Refused::NotLoaded { why, hint }) => laws::does_not_load(&format!("{why}; {hint}")),
         Ok(loaded) => {
-            let bench = Bench::new(loaded.trial, loaded.inspected, check.app.clone());
+            let bench = Bench::new(loaded.trial, loaded.inspected, check.app.clone(), usize::from(check.calls));
             let runtime = Builder::new_current_thread().enable_all().build();
             let runtime =
                 runtime.map_err(|cause| failure(FailureCode::Internal, cause.to_string(), "see that the system has threads left"))?;

@@ -19,6 +19,8 @@ pub struct Bench {
     pub(super) inspected: Inspected,
     /// An app that it is said to know.
     pub(super) known: Option<AppName>,
+    /// How often one question is asked again and again.
+    pub(super) calls: usize,
     said: Mutex<Said>,
     asked: OnceCell<Vec<Asked>>,
 }
@@ -77,8 +79,8 @@ impl Asked {
 
 impl Bench {
     /// For a component that loads.
-    pub fn new(trial: Trial, inspected: Inspected, known: Option<AppName>) -> Self {
-        Self { trial, inspected, known, said: Mutex::default(), asked: OnceCell::new() }
+    pub fn new(trial: Trial, inspected: Inspected, known: Option<AppName>, calls: usize) -> Self {
+        Self { trial, inspected, known, calls, said: Mutex::default(), asked: OnceCell::new() }
     }
 
     /// The component's digest.

@@ -22,9 +22,9 @@ pub(super) const STEADY: Law = Law {
             if !bench.is_sound().await {
                 return Verdict::NotApplicable(UNSOUND.into());
             }
-            repeat(bench, CALLS / 4).await;
+            repeat(bench, bench.calls / 4).await;
             let before = resident();
-            repeat(bench, CALLS / 4).await;
+            repeat(bench, bench.calls / 4).await;
             steady(before, resident())
         })
     },
@@ -35,7 +35,7 @@ fn alike(bench: &Bench) -> BoxFuture<'_, Verdict> {
         if !bench.is_sound().await {
             return Verdict::NotApplicable(UNSOUND.into());
         }
-        let Repeated { mut took, kinds } = repeat(bench, CALLS).await;
+        let Repeated { mut took, kinds } = repeat(bench, bench.calls).await;
         took.sort_unstable();
         let at = |percent: usize| took.get((took.len() * percent / 100).min(took.len() - 1)).map_or(0, Duration::as_micros);
         match kinds.as_slice() {
@@ -55,7 +55,7 @@ struct Repeated {
 async fn repeat(bench: &Bench, calls: usize) -> Repeated {
     let grants = &bench.trial.source().grants;
     // Nobody's server is asked a thousand times for a try.
-    let calls = if grants.http.is_empty() && grants.sockets.is_empty() { calls } else { OVER_THE_NETWORK };
+    let calls = if grants.http.is_empty() && grants.sockets.is_empty() { calls.max(1) } else { OVER_THE_NETWORK };
     let mut repeated = Repeated { took: Vec::with_capacity(calls), kinds: Vec::new() };
     for _ in 0..calls {
         let asked = bench.ask(&bench.question(), Terms::default()).await;
@@ -84,8 +84,6 @@ fn steady(before: Option<u64>, after: Option<u64>) -> Verdict {
         Verdict::Fail(format!("the process has {} more than before", SizeText(more >> 10 << 10)))
     }
 }
-
-const CALLS: usize = 1000;
 
 /// Calls that go over a network.
 const OVER_THE_NETWORK: usize = 20;

@@ -120,7 +120,7 @@ fn slow(bench: &Bench) -> BoxFuture<'_, Verdict> {
 }
 
 /// How long each call into the host takes.
-const EACH: Duration = Duration::from_millis(100);
+const EACH: Duration = Duration::from_millis(40);
 
 /// How long the whole may take: many calls, and a program that runs for real.
-const IN_ALL: Duration = Duration::from_secs(3);
+const IN_ALL: Duration = Duration::from_secs(2);
