@@ -115,8 +115,8 @@ fn the_least_grants_are_told_and_may_stand_in_a_configuration() {
     let told = ran.json();
     assert_eq!(names(&told), ["settings.keys", "settings.get file", "files.seal token"]);
     assert_eq!(told["grants"], format!("files:\n  token: {}\n", path("token")));
-    let lines: String = told["grants"].as_str().unwrap().lines().map(|line| format!("      {line}\n")).collect();
-    home.configure(&format!("version: 1\nsources:\n  mine:\n    component: ./file.wasm\n    dev: true\n    grants:\n{lines}"));
+    let lines = told["grants"].as_str().unwrap().lines().map(|line| format!("      {line}")).collect::<Vec<_>>().join("\n");
+    home.configure(&format!("version: 1\nsources:\n  mine:\n    component: ./file.wasm\n    dev: true\n    grants:\n{lines}\n"));
     home.run(&["config", "check"]).ends_with(0);
 
     // What is not there, or not granted, is told with the line to add.

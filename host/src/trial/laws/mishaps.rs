@@ -40,15 +40,26 @@ pub(super) const SLOW: Law = Law {
     judge: slow,
 };
 
-/// What can be denied, what can fail, and how one sees in a call that it came to that.
-const PARTS: [(Interface, &str, bool, fn(&Use) -> bool); 6] = [
-    (Interface::Reveal, "secrets.reveal", false, |what| matches!(what, Use::Reveal)),
-    (Interface::Records, "records", true, |what| matches!(what, Use::Records)),
-    (Interface::Command, "command", true, |what| matches!(what, Use::Command { .. })),
-    (Interface::Files, "files", true, |what| matches!(what, Use::File(..))),
-    (Interface::Http, "wasi:http", true, |what| matches!(what, Use::Http(_))),
-    (Interface::Sockets, "wasi:sockets", true, |what| matches!(what, Use::Socket(_))),
+/// A part of the host that can answer otherwise than hoped for.
+struct Part {
+    interface: Interface,
+    name: &'static str,
+    /// What of it a call can meet with.
+    meets: &'static [Mishap],
+    /// How one sees in a call that it came to that.
+    is_it: fn(&Use) -> bool,
+}
+
+const PARTS: [Part; 6] = [
+    Part { interface: Interface::Reveal, name: "secrets.reveal", meets: &[Mishap::Denied], is_it: |what| matches!(what, Use::Reveal) },
+    Part { interface: Interface::Records, name: "records", meets: &[Mishap::Failed], is_it: |what| matches!(what, Use::Records) },
+    Part { interface: Interface::Command, name: "command", meets: BOTH, is_it: |what| matches!(what, Use::Command { .. }) },
+    Part { interface: Interface::Files, name: "files", meets: BOTH, is_it: |what| matches!(what, Use::File(..)) },
+    Part { interface: Interface::Http, name: "wasi:http", meets: BOTH, is_it: |what| matches!(what, Use::Http(_)) },
+    Part { interface: Interface::Sockets, name: "wasi:sockets", meets: BOTH, is_it: |what| matches!(what, Use::Socket(_)) },
 ];
+
+const BOTH: &[Mishap] = &[Mishap::Denied, Mishap::Failed];
 
 fn goes_wrong(bench: &Bench, mishap: Mishap) -> BoxFuture<'_, Verdict> {
     Box::pin(async move {
@@ -56,12 +67,7 @@ fn goes_wrong(bench: &Bench, mishap: Mishap) -> BoxFuture<'_, Verdict> {
             return Verdict::NotApplicable(UNSOUND.into());
         }
         let (mut broken, mut met) = (Vec::new(), Vec::new());
-        for (interface, name, can_fail, is_it) in PARTS {
-            // No grant of records is asked for at each call: there they fail, or are not linked.
-            let applies = if mishap == Mishap::Denied { interface != Interface::Records } else { can_fail };
-            if !applies {
-                continue;
-            }
+        for Part { interface, name, is_it, .. } in PARTS.into_iter().filter(|part| part.meets.contains(&mishap)) {
             let terms = Terms { mishap: Some((interface, mishap)), ..Terms::default() };
             let asked = bench.ask(&bench.question(), terms).await;
             if !asked.traced.uses.iter().any(is_it) {
