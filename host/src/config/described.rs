@@ -180,7 +180,7 @@ mod tests {
     fn what_a_file_may_not_grant_no_command_line_grants() {
         for (grants, told) in [
             (vec!["lgoin"], "did you mean `login`?"),
-            (vec!["records: true"], "expected"),
+            (vec!["records: true"], "known are `cache` and `kept`"),
             (vec!["http: [{ origin: 'http://a.example' }]"], "`http://` is for private networks alone"),
             (vec!["reveal", "http: [{ origin: 'https://a.example' }]"], "may-leak"),
             (vec!["memory: 2GiB"], "must be from"),
