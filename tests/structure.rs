@@ -46,6 +46,8 @@ fn each_boundary_of_the_source_holds() {
         ("println!", &[]),
         ("process::exit(", &[]),
         ("redb::", &["store/"]),
+        // Only a trial writes down what a call does.
+        ("Trace::default()", &["trial/"]),
         ("UnixListener::bind(", &["agent/endpoint.rs"]),
         // A token's text: read, written to a wire or a stream, and never formatted.
         (

@@ -1,8 +1,15 @@
 //! `flytoken plugin check`: the laws of sources, which every built-in keeps to, and each of which is broken by somebody.
 
-use std::{fs, sync::OnceLock, time::Duration};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener},
+    sync::OnceLock,
+    thread,
+    time::Duration,
+};
 
-use flytoken::{builtin, trial::laws::LAWS};
+use flytoken::{builtin, config::BUILTINS, trial::laws::LAWS};
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -40,6 +47,29 @@ fn default_grants(name: &str) -> Vec<String> {
     grants.into_iter().map(|(grant, value)| format!("{grant}: {value}")).collect()
 }
 
+/// A vault that holds `token` for whoever asks, as long as this process lives.
+fn serve(token: &str) -> SocketAddr {
+    let (listener, token) = (TcpListener::bind("127.0.0.1:0").unwrap(), token.to_owned());
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let (mut request, mut some) = (Vec::new(), [0; 1024]);
+            while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+                match stream.read(&mut some) {
+                    Ok(0) | Err(_) => break,
+                    Ok(length) => request.extend_from_slice(&some[..length]),
+                }
+            }
+            let body = json!({ "data": { "data": { "token": token }, "metadata": {} } }).to_string();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+            // Who asked may have left.
+            drop(stream.write_all(format!("{head}{body}").as_bytes()));
+        }
+    });
+    address
+}
+
 #[test]
 fn every_source_of_flytokens_own_keeps_to_every_law() {
     let mut home = Home::new();
@@ -48,17 +78,26 @@ fn every_source_of_flytokens_own_keeps_to_every_law() {
     home.set("CI_TOKEN", &token);
     let file = format!("files: {{ token: {} }}", home.outside("secrets/token").display());
     let setting = format!("token={token}");
+    let vault_address = serve(&token);
+    let origin = format!("http: [{{ origin: 'http://{vault_address}', private: true, headers: {{ x-vault-token: {{ file: token }} }} }}]");
+    let address = format!("address=http://{vault_address}");
+    let list = "commands: [{ program: fly, args: [tokens, list] }]";
     let builtin = |name: &str| builtin::component(name).unwrap();
-    let cases: [(&str, &[u8], &[&str]); 8] = [
+    let cases: [(&str, &[u8], &[&str]); 10] = [
         ("storage", builtin("storage"), &["--role", "memory"]),
         ("manual", builtin("manual"), &["--role", "manual", "--calls", "100"]),
         ("config", builtin("config"), &["--app", "web", "--calls", "100"]),
         ("cli", builtin("cli"), &["--calls", "100"]),
         ("file", builtin("file"), &["--grant", &file, "--app", "web", "--calls", "100"]),
         ("environment", builtin("environment"), &["--grant", "env: [CI_TOKEN]", "--setting", "variable=CI_TOKEN", "--app", "web"]),
+        ("vault-http", builtin("vault-http"), &["--grant", &file, "--grant", &origin, "--setting", &address, "--app", "web"]),
+        ("greedy", greedy(), &["--grant", "login", "--grant", "records: cache", "--grant", list, "--calls", "100"]),
         ("vault", vault(), &["--setting", &setting, "--app", "web"]),
         ("fixture", fixture(), &["--setting", "behaviour=answer", "--setting", &setting, "--app", "web"]),
     ];
+    for name in BUILTINS {
+        assert!(cases.iter().any(|(case, ..)| *case == name), "nobody judges {name}");
+    }
     for (name, component, arguments) in cases {
         let grants = default_grants(name);
         let arguments: Vec<&str> = grants.iter().flat_map(|grant| ["--grant", grant]).chain(arguments.iter().copied()).collect();

@@ -189,3 +189,19 @@ const FIELDS_BYTES: usize = 32 << 10;
 
 /// What a source may write of a body at once, in bytes: less than one call into the host may bring along.
 const CHUNK_BYTES: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_address_may_hold_of_a_secret_is_not_told() {
+        for (uri, told) in [
+            ("https://vault.example/v1/fly?token=hvs.canary", "https://vault.example/v1/fly?…"),
+            ("https://user:hvs.canary@vault.example:8200/v1", "https://vault.example:8200/v1"),
+            ("http://127.0.0.1:80", "http://127.0.0.1:80/"),
+        ] {
+            assert_eq!(without_secrets(&uri.parse().expect("an address")), told);
+        }
+    }
+}
