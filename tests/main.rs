@@ -23,6 +23,7 @@ mod config_mistakes;
 mod damage;
 mod delivery;
 mod demo;
+mod dev;
 mod disks;
 mod docs;
 mod doctor;

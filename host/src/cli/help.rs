@@ -222,6 +222,17 @@ Examples:
     --grant 'http: [{ origin: https://vault.example, headers: { x-vault-token: { file: token } } }]'
   flytoken plugin run corp.wasm --app my-app --json | jq -r .grants";
 
+pub(super) const PLUGIN_DEV: &str = "\
+For whoever writes a source. The project is built with its own tool: build.sh if there is one, else cargo for
+wasm32-wasip2, else the script `build` of package.json. Its component is asked as with `plugin run`: nothing
+pinned, nothing of yours touched. Then its files are watched, and each change builds and asks again. Ctrl-C
+ends it.
+
+Examples:
+  flytoken plugin dev --app my-app
+  flytoken plugin dev ./corp --app my-app --kind deploy --grant 'files: { token: ./token }'
+  flytoken plugin dev --app my-app --once";
+
 pub(super) const PLUGIN_CHECK: &str = "\
 Asks it for apps known and unknown, for every kind, a thousand times, with little memory, with a host that
 denies, fails and is slow, and has it keep and forget if it does: each law is a line that passes, fails or does

@@ -8,7 +8,7 @@ mod tokens;
 
 pub use self::{
     audit::{Audit, AuditAction, AuditTail},
-    plugin::{OnTrial, Plugin, PluginAction, PluginAdd, PluginCheck, PluginInspect, PluginRemove, PluginRun},
+    plugin::{Asked, OnTrial, Plugin, PluginAction, PluginAdd, PluginCheck, PluginDev, PluginInspect, PluginRemove, PluginRun},
     policy::{ClientFact, Policy, PolicyAction, PolicyCheck, PolicyTest},
     tokens::{App, Env, EnvFormat, Exec, Get, Wish},
 };
@@ -408,7 +408,8 @@ impl Command {
             }) => *json,
             Self::Env(Env { format, .. }) => *format == EnvFormat::Json,
             Self::Plugin(Plugin {
-                action: PluginAction::Add(_) | PluginAction::Enable(_) | PluginAction::Disable(_) | PluginAction::Remove(_),
+                action:
+                    PluginAction::Dev(_) | PluginAction::Add(_) | PluginAction::Enable(_) | PluginAction::Disable(_) | PluginAction::Remove(_),
             })
             | Self::Exec(_)
             | Self::Attenuate(_)

@@ -32,6 +32,9 @@ pub enum PluginAction {
     /// Ask a component for one token, outside any agent, and show everything that it does
     #[command(after_help = help::PLUGIN_RUN)]
     Run(PluginRun),
+    /// Build a project and ask its component, and again whenever one of its files changes
+    #[command(after_help = help::PLUGIN_DEV)]
+    Dev(PluginDev),
     /// Judge a component by the laws that every source has to keep to before it is trusted
     #[command(after_help = help::PLUGIN_CHECK)]
     Check(PluginCheck),
@@ -66,12 +69,9 @@ pub struct PluginInspect {
     pub json: bool,
 }
 
-/// A component on trial: what it may do, and what it reads.
+/// What a component on trial may do, and what it reads.
 #[derive(Debug, PartialEq, Eq, Args)]
 pub struct OnTrial {
-    /// The component's file
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
     /// An entry of `grants` as in a configuration file, such as `login` or `records: cache`; may be repeated
     #[arg(long, value_name = "GRANT")]
     pub grant: Vec<String>,
@@ -94,11 +94,27 @@ pub struct OnTrial {
 
 /// `flytoken plugin run`.
 #[derive(Debug, PartialEq, Eq, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub struct PluginRun {
-    /// What is tried.
+    /// The component's file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What it may do.
     #[command(flatten)]
     pub on_trial: OnTrial,
+    /// What it is asked.
+    #[command(flatten)]
+    pub asked: Asked,
+    /// Show the token, on a terminal
+    #[arg(long, conflicts_with = "json")]
+    pub reveal: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What a component on trial is asked.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct Asked {
     /// The app
     #[arg(short, long, value_name = "APP", value_parser = app())]
     pub app: AppName,
@@ -114,17 +130,31 @@ pub struct PluginRun {
     /// Be logged out: without it the login is a made-up one
     #[arg(long)]
     pub logged_out: bool,
-    /// Show the token, on a terminal
-    #[arg(long, conflicts_with = "json")]
-    pub reveal: bool,
-    /// Print JSON
+}
+
+/// `flytoken plugin dev`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct PluginDev {
+    /// The project's folder
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub folder: PathBuf,
+    /// What its component may do.
+    #[command(flatten)]
+    pub on_trial: OnTrial,
+    /// What it is asked.
+    #[command(flatten)]
+    pub asked: Asked,
+    /// Build and ask once, and end as `plugin run` does
     #[arg(long)]
-    pub json: bool,
+    pub once: bool,
 }
 
 /// `flytoken plugin check`.
 #[derive(Debug, PartialEq, Eq, Args)]
 pub struct PluginCheck {
+    /// The component's file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
     /// What is judged.
     #[command(flatten)]
     pub on_trial: OnTrial,

@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub(super) fn run(check: &PluginCheck, context: &Context) -> Result<ExitCode, Failure> {
-    let rulings = match trial::try_load(&check.on_trial, context)? {
+    let rulings = match trial::try_load(&check.file, &check.on_trial, context)? {
         Err(Refused::NoSource(why)) => laws::is_no_source(&why),
         Err(Refused::NotLoaded { why, hint }) => laws::does_not_load(&format!("{why}; {hint}")),
         Ok(loaded) => {

@@ -4,6 +4,7 @@ mod add;
 mod check;
 mod compile;
 mod consent;
+mod dev;
 mod inspect;
 mod list;
 mod remove;
@@ -28,6 +29,7 @@ use crate::{
 pub(super) fn run(plugin: &Plugin, context: &Context) -> Result<ExitCode, Failure> {
     match &plugin.action {
         PluginAction::Inspect(inspect) => inspect::run(inspect, context),
+        PluginAction::Dev(dev) => dev::run(dev, context),
         PluginAction::Run(run) => run::run(run, context),
         PluginAction::Check(check) => check::run(check, context),
         PluginAction::Add(add) => add::run(add, context).map(|()| ExitCode::SUCCESS),

@@ -33,9 +33,9 @@ pub(super) enum Refused {
 ///
 /// # Errors
 /// Exit 2 for what the command line says, exit 7 for the component.
-pub(super) fn load(on_trial: &OnTrial, context: &Context) -> Result<Loaded, Failure> {
-    let about = |why: &str| format!("{} {why}", shown(&on_trial.file));
-    try_load(on_trial, context)?.map_err(|refused| match refused {
+pub(super) fn load(file: &Path, on_trial: &OnTrial, context: &Context) -> Result<Loaded, Failure> {
+    let about = |why: &str| format!("{} {why}", shown(file));
+    try_load(file, on_trial, context)?.map_err(|refused| match refused {
         Refused::NoSource(why) => failure(FailureCode::Misconfigured, about(&why), NO_SOURCE),
         Refused::NotLoaded { why, hint } => failure(FailureCode::Misconfigured, about(&why), hint),
     })
@@ -45,11 +45,11 @@ pub(super) fn load(on_trial: &OnTrial, context: &Context) -> Result<Loaded, Fail
 ///
 /// # Errors
 /// Exit 2 for what the command line says.
-pub(super) fn try_load(on_trial: &OnTrial, context: &Context) -> Result<Result<Loaded, Refused>, Failure> {
+pub(super) fn try_load(file: &Path, on_trial: &OnTrial, context: &Context) -> Result<Result<Loaded, Refused>, Failure> {
     let folder = Path::new(".").canonicalize().map_err(|error| usage(format!("the current folder: {error}")))?;
-    let name = name_of(&on_trial.file).unwrap_or_else(|| SourceName::parse("it").expect("two letters are a name"));
+    let name = name_of(file).unwrap_or_else(|| SourceName::parse("it").expect("two letters are a name"));
     let settings = on_trial.setting.iter().cloned().collect();
-    let (component, home) = (folder.join(&on_trial.file), context.environment.home());
+    let (component, home) = (folder.join(file), context.environment.home());
     let described = Described {
         name: &name,
         component: &component,
@@ -65,7 +65,7 @@ pub(super) fn try_load(on_trial: &OnTrial, context: &Context) -> Result<Result<L
         let hint = "an entry is written as under `grants` in a configuration file";
         failure(FailureCode::Usage, errors.to_string(), hint)
     })?;
-    let Candidate { bytes, inspected, .. } = match Candidate::try_read(&on_trial.file, context)? {
+    let Candidate { bytes, inspected, .. } = match Candidate::try_read(file, context)? {
         Ok(candidate) => candidate,
         Err(error) => return Ok(Err(Refused::NoSource(error.to_string()))),
     };

@@ -5,6 +5,7 @@ mod told;
 
 use std::{
     io::{self, IsTerminal as _},
+    path::Path,
     process::ExitCode,
 };
 
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     cache::Key,
-    cli::PluginRun,
+    cli::{Asked, OnTrial, PluginRun},
     owner::Intent,
     protocol::{Failure, FailureCode},
     runtime::{BrokeKind, Refused, Traced},
@@ -28,17 +29,35 @@ pub(super) fn run(run: &PluginRun, context: &Context) -> Result<ExitCode, Failur
     if run.reveal && !io::stdout().is_terminal() {
         return Err(usage("`--reveal` shows the token on a terminal, and standard output is none"));
     }
-    let trial::Loaded { trial, .. } = trial::load(&run.on_trial, context)?;
+    let call = ask(&run.file, &run.on_trial, &run.asked, context)?;
+    if run.json {
+        context.output.print_json(&Told::of(&call))?;
+    } else {
+        show(&call, context)?;
+    }
+    if let (true, End::Lease(facts)) = (run.reveal, &call.end) {
+        context.output.print(&facts.revealed())?;
+        context.output.print("\n")?;
+    }
+    Ok(call.exit())
+}
+
+/// Loads the component in this file, and asks it once.
+///
+/// # Errors
+/// There was nothing to ask, or nobody who could.
+pub(super) fn ask(file: &Path, on_trial: &OnTrial, asked: &Asked, context: &Context) -> Result<Ran, Failure> {
+    let trial::Loaded { trial, .. } = trial::load(file, on_trial, context)?;
     let question = Question {
-        key: Key { app: run.app.clone(), kind: run.kind },
-        organization: run.organization.clone(),
-        intent: if run.renew { Intent::Renew } else { Intent::Resolve },
+        key: Key { app: asked.app.clone(), kind: asked.kind },
+        organization: asked.organization.clone(),
+        intent: if asked.renew { Intent::Renew } else { Intent::Resolve },
     };
-    let terms = Terms { logged_out: run.logged_out, ..Terms::default() };
+    let terms = Terms { logged_out: asked.logged_out, ..Terms::default() };
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|cause| failure(FailureCode::Internal, cause.to_string(), "see that the system has threads left"))?;
     let ended = runtime.block_on(trial.resolve(&question, &terms));
-    let call = Ran {
+    Ok(Ran {
         end: match ended.answer {
             Ok(lease) => End::Lease(Box::new(trial.facts(&question, lease))),
             Err(refused) => End::Refused(refused),
@@ -47,26 +66,31 @@ pub(super) fn run(run: &PluginRun, context: &Context) -> Result<ExitCode, Failur
         traced: ended.traced,
         trial,
         question,
-    };
-    if run.json {
-        context.output.print_json(&Told::of(&call))?;
-    } else {
-        context.output.print(&text::text(&call, context.output.paint(), &context.moments()))?;
-    }
-    if let (true, End::Lease(facts)) = (run.reveal, &call.end) {
-        context.output.print(&facts.revealed())?;
-        context.output.print("\n")?;
-    }
-    Ok(call.end.code().map_or(ExitCode::SUCCESS, |code| ExitCode::from(code as u8)))
+    })
+}
+
+/// Shows a call to a person.
+///
+/// # Errors
+/// Standard output cannot be written to.
+pub(super) fn show(call: &Ran, context: &Context) -> Result<(), Failure> {
+    context.output.print(&text::text(call, context.output.paint(), &context.moments()))
 }
 
 /// A call that is over.
-struct Ran {
+pub(super) struct Ran {
     trial: Trial,
     question: Question,
     end: End,
     traced: Traced,
     least: Least,
+}
+
+impl Ran {
+    /// What the command ends with.
+    pub(super) fn exit(&self) -> ExitCode {
+        self.end.code().map_or(ExitCode::SUCCESS, |code| ExitCode::from(code as u8))
+    }
 }
 
 /// What it came to.
