@@ -11,6 +11,7 @@ mod attestation;
 mod core;
 #[path = "../home/mod.rs"]
 mod home;
+mod languages;
 mod measure;
 mod process;
 mod sandbox;
@@ -56,4 +57,5 @@ fn main() {
     attestation::run(&table);
     process::run(&table);
     scale::run();
+    languages::run();
 }
