@@ -47,6 +47,6 @@ demo:
 
 # What strangers write against what a fuzzer comes up with, ten minutes a target; needs nightly and cargo-fuzz. `text`, `macaroon` and
 # `caveat_json` are of the token parser, and built in seconds; `frame`, `config`, `policy` and `guest` take the whole host along, without the
-# sanitizer: the host has no unsafe code of its own, and the compiler of the sandbox takes half an hour under it.
+# sanitizer: the host has no unsafe code of its own but for one system call, and the compiler of the sandbox takes half an hour under it.
 fuzz TARGET="text" SECONDS="600":
     cargo +nightly fuzz run {{ if TARGET =~ "^(frame|config|policy|guest)$" { "--features host --sanitizer none" } else { "" } }} {{TARGET}} fuzz/corpus/{{TARGET}} fuzz/seeds/{{TARGET}} -- -max_total_time={{SECONDS}} -max_len=4096

@@ -17,25 +17,26 @@ use std::{
 /// # Errors
 /// [`Untrusted`] names the first component that does not hold, and the command that mends it.
 pub fn check(path: &Path, uid: u32) -> Result<PathBuf, Untrusted> {
-    check_by(&Waiting, path, uid)
+    check_by(&Waiting, path, uid).map(|(real, _)| real)
 }
 
-/// The same, by what `files` say.
+/// The same, by what `files` say; and what the real file or folder was found to be.
 ///
 /// # Errors
 /// As [`check`].
-pub(crate) fn check_by(files: &impl Files, path: &Path, uid: u32) -> Result<PathBuf, Untrusted> {
+pub(crate) fn check_by(files: &impl Files, path: &Path, uid: u32) -> Result<(PathBuf, Found), Untrusted> {
     if !path.is_absolute() {
         return Err(Untrusted::Relative(path.to_owned()));
     }
     let mut rest = VecDeque::new();
     put_in_front(&mut rest, path);
     let mut real = PathBuf::from("/");
-    look(files, &real, uid)?;
+    let mut at = look(files, &real, uid)?;
     let mut links = 0;
     while let Some(name) = rest.pop_front() {
         if name == ".." {
             real.pop();
+            at = look(files, &real, uid)?;
             continue;
         }
         let next = real.join(&name);
@@ -48,6 +49,7 @@ pub(crate) fn check_by(files: &impl Files, path: &Path, uid: u32) -> Result<Path
             let target = files.read_link(&next).map_err(|cause| Untrusted::unreadable(&next, cause))?;
             if target.is_absolute() {
                 real = PathBuf::from("/");
+                at = look(files, &real, uid)?;
             }
             put_in_front(&mut rest, &target);
             continue;
@@ -55,9 +57,9 @@ pub(crate) fn check_by(files: &impl Files, path: &Path, uid: u32) -> Result<Path
         if !found.is_dir() && !rest.is_empty() {
             return Err(Untrusted::unreadable(&next, io::ErrorKind::NotADirectory.into()));
         }
-        real = next;
+        (real, at) = (next, found);
     }
-    Ok(real)
+    Ok((real, at))
 }
 
 /// What a file, folder or link is, as far as it matters here.
@@ -69,6 +71,8 @@ pub(crate) struct Found {
     pub(crate) gid: u32,
     /// What kind it is, and who may do what.
     pub(crate) mode: u32,
+    /// Its number on its device, which the two numbers before name.
+    pub(crate) place: (u32, u32, u64),
 }
 
 impl Found {
@@ -100,7 +104,9 @@ pub(crate) struct Waiting;
 impl Files for Waiting {
     fn look(&self, path: &Path) -> io::Result<Found> {
         let found = fs::symlink_metadata(path)?;
-        Ok(Found { uid: found.uid(), gid: found.gid(), mode: found.mode() })
+        let device = found.dev();
+        let place = (rustix::fs::major(device), rustix::fs::minor(device), found.ino());
+        Ok(Found { uid: found.uid(), gid: found.gid(), mode: found.mode(), place })
     }
 
     fn read_link(&self, path: &Path) -> io::Result<PathBuf> {

@@ -105,7 +105,7 @@ impl Attestor {
     }
 
     fn look_by(&self, peer: Peer, wanted: Wanted, lookup: Lookup) -> Result<Attested, WouldWait> {
-        let Peer { mut facts, handle } = peer;
+        let Peer { mut facts, handle, groups } = peer;
         let pidfd = match handle {
             PeerHandle::Pidfd(pidfd) => Some(pidfd),
             PeerHandle::Unknown => None,
@@ -115,13 +115,11 @@ impl Attestor {
         // Of whoever has the number now. Whether that is the peer shows below.
         let process = facts.pid.filter(|pid| *pid != 0).and_then(|pid| Process::open(pid).ok());
         let mut hold = Hold { pidfd, process, running: None, ancestor: None };
-        let mut knows_groups = false;
+        let knows_groups = groups.is_some();
+        if wanted.groups {
+            facts.groups = groups.unwrap_or_default();
+        }
         if let Some(process) = &hold.process {
-            if wanted.groups
-                && let Ok(Some(groups)) = process.groups(&facts)
-            {
-                (facts.groups, knows_groups) = (groups, true);
-            }
             hold.running = Running::of(process).ok();
             let look = Look { process, running: hold.running.as_ref(), wanted, lookup };
             match self.note(&look, &mut facts, &mut hold.ancestor) {

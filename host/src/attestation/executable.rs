@@ -25,6 +25,13 @@ pub(super) struct Identity {
     inode: u64,
 }
 
+impl Identity {
+    /// Whether it is the file at this place: the two numbers of a device, and the file's own.
+    fn is(self, (major, minor, inode): (u32, u32, u64)) -> bool {
+        self.device == (major, minor) && self.inode == inode
+    }
+}
+
 impl From<&Statx> for Identity {
     fn from(found: &Statx) -> Self {
         Self { device: (found.stx_dev_major, found.stx_dev_minor), inode: found.stx_ino }
@@ -47,16 +54,20 @@ impl Running {
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] if that has to be waited for.
     pub(super) fn place(&self, name: PathBuf, lookup: Lookup) -> io::Result<Executable> {
-        if !name.is_absolute() || name.to_str().is_none() || !self.lies_at(&name, lookup)? {
+        let (lies_there, root_owned) = if !name.is_absolute() || name.to_str().is_none() {
+            (false, false)
+        } else {
+            match trust::check_by(&lookup, &name, ROOT) {
+                // Where the links end is what was checked last: that it is this very file needs no other look.
+                Ok((_, found)) => [self.identity.is(found.place); 2].into(),
+                Err(Untrusted::Unreadable { cause, .. }) if cause.kind() == io::ErrorKind::WouldBlock => return Err(cause),
+                Err(_) => (self.lies_at(&name, lookup)?, false),
+            }
+        };
+        if !lies_there {
             let elsewhere: String = name.to_string_lossy().chars().take(LONGEST_PATH).collect();
             return Ok(Executable { elsewhere: Some(elsewhere), ..Executable::default() });
         }
-        // Looked for once more where the links end: what was checked has to be what it is.
-        let root_owned = match trust::check_by(&lookup, &name, ROOT) {
-            Ok(real) => self.lies_at(&real, lookup)?,
-            Err(Untrusted::Unreadable { cause, .. }) if cause.kind() == io::ErrorKind::WouldBlock => return Err(cause),
-            Err(_) => false,
-        };
         Ok(Executable { path: Some(name), root_owned, ..Executable::default() })
     }
 

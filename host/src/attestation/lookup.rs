@@ -37,9 +37,10 @@ impl trust::Files for Lookup {
         match self {
             Self::Waiting => trust::Waiting.look(path),
             Self::AtOnce => {
-                let wanted = StatxFlags::TYPE | StatxFlags::MODE | StatxFlags::UID | StatxFlags::GID;
+                let wanted = StatxFlags::TYPE | StatxFlags::MODE | StatxFlags::UID | StatxFlags::GID | StatxFlags::INO;
                 let found = statx(cached(path, OFlags::NOFOLLOW)?, "", OF_ITSELF, wanted)?;
-                Ok(Found { uid: found.stx_uid, gid: found.stx_gid, mode: found.stx_mode.into() })
+                let place = (found.stx_dev_major, found.stx_dev_minor, found.stx_ino);
+                Ok(Found { uid: found.stx_uid, gid: found.stx_gid, mode: found.stx_mode.into(), place })
             }
         }
     }
@@ -89,7 +90,10 @@ mod tests {
             }
             match trust::check_by(&Lookup::AtOnce, path, rustix::process::geteuid().as_raw()) {
                 Err(trust::Untrusted::Unreadable { cause, .. }) if would_block(&cause) => {}
-                found => assert_eq!(found.ok(), trust::check(path, rustix::process::geteuid().as_raw()).ok()),
+                found => {
+                    let waiting = trust::check_by(&trust::Waiting, path, rustix::process::geteuid().as_raw());
+                    assert_eq!(found.ok().map(|(real, found)| (real, found.place)), waiting.ok().map(|(real, found)| (real, found.place)));
+                }
             }
         }
     }

@@ -20,6 +20,8 @@ mod digests;
 mod executable;
 mod file;
 #[cfg(target_os = "linux")]
+mod groups;
+#[cfg(target_os = "linux")]
 mod lookup;
 mod peer;
 #[cfg(target_os = "linux")]

@@ -5,6 +5,8 @@ use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
 
 use super::Facts;
+#[cfg(target_os = "linux")]
+use super::groups::peer_groups;
 
 /// Whoever connected a socket, as the kernel noted it at that moment.
 #[derive(Debug)]
@@ -14,6 +16,9 @@ pub struct Peer {
     /// The process itself, rather than its number.
     #[cfg(target_os = "linux")]
     pub(super) handle: PeerHandle,
+    /// The other groups that it was in then; none if the kernel does not tell.
+    #[cfg(target_os = "linux")]
+    pub(super) groups: Option<Vec<u32>>,
 }
 
 /// A descriptor of the process that connected.
@@ -45,7 +50,7 @@ impl Peer {
             Err(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM) => PeerHandle::Unclear,
             Err(_) => PeerHandle::Gone,
         };
-        Self { facts, handle }
+        Self { facts, handle, groups: peer_groups(socket).ok() }
     }
 
     /// The peer of a socket, of which `facts` are known already.
@@ -62,6 +67,8 @@ impl Peer {
             facts,
             #[cfg(target_os = "linux")]
             handle: PeerHandle::Unknown,
+            #[cfg(target_os = "linux")]
+            groups: rustix::process::getgroups().ok().map(|groups| groups.into_iter().map(rustix::process::Gid::as_raw).collect()),
         }
     }
 

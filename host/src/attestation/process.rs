@@ -15,7 +15,7 @@ use rustix::{
     fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, openat, readlinkat, statx},
 };
 
-use super::{Facts, executable::Identity};
+use super::executable::Identity;
 
 /// A process, or what is left of one.
 #[derive(Debug)]
@@ -66,19 +66,6 @@ impl Process {
         // Its name comes first, in parentheses, and may hold anything.
         let rest = stat.rsplit_once(") ").map(|(_, rest)| rest);
         rest.and_then(|rest| rest.split(' ').nth(1)?.parse().ok()).ok_or_else(|| io::ErrorKind::InvalidData.into())
-    }
-
-    /// Its groups, if it has the user and group of `facts` still.
-    pub(super) fn groups(&self, facts: &Facts) -> io::Result<Option<Vec<u32>>> {
-        let status = self.read("status")?;
-        let numbers = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            line.split_ascii_whitespace().map(|number| number.parse::<u32>().ok()).collect::<Option<Vec<_>>>()
-        };
-        // Real, effective, saved and of the file system: the second is what a connection notes.
-        let effective = |name: &str| numbers(name).and_then(|numbers| numbers.get(1).copied());
-        let same = effective("Uid:") == Some(facts.uid) && effective("Gid:") == Some(facts.gid);
-        Ok(numbers("Groups:").filter(|_| same))
     }
 
     /// Whose process it is now, by the effective user.
