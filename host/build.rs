@@ -1,4 +1,5 @@
-//! Compiles the built-in sources, and those of the demo, into components, so that the host carries them in itself.
+//! Compiles the built-in sources, and those of the demo, into components, so that the host carries them in itself. It also lists what new
+//! projects take along, the contract and the SDK, for the host to embed.
 //!
 //! `FLYTOKEN_COMPONENTS_DIR` names a folder that holds them already, for builds without a network or the wasm target.
 
@@ -6,6 +7,8 @@
 
 #[path = "build/nested_cargo.rs"]
 mod nested_cargo;
+#[path = "build/vendored.rs"]
+mod vendored;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -42,7 +45,8 @@ fn build() -> Result<(), String> {
         }
         None => compile(root, &out)?,
     }
-    write(&out.join("builtin.rs"), list().as_bytes())
+    write(&out.join("builtin.rs"), list().as_bytes())?;
+    write(&out.join("vendored.rs"), vendored::lists(root, &out)?.as_bytes())
 }
 
 /// Compiles all components in one go, in a target directory of their own: that of the cargo around is locked.

@@ -6,7 +6,7 @@ use crate::harness::{Home, minted, user_token};
 
 const DAY: Duration = Duration::from_hours(24);
 
-fn document(name: &str) -> String {
+pub(crate) fn document(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)).unwrap()
 }
 
@@ -30,7 +30,7 @@ fn examples(text: &str) -> Vec<(String, String)> {
 
 /// Whether `actual` is what was printed; `…` stands for any text within a line, alone on a line for any lines,
 /// and blanks for as many blanks.
-fn is_what_was_promised(expected: &str, actual: &str) -> bool {
+pub(crate) fn is_what_was_promised(expected: &str, actual: &str) -> bool {
     fn lines(expected: &[&str], actual: &[&str]) -> bool {
         match (expected.split_first(), actual.split_first()) {
             (None, None) => true,

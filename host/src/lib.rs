@@ -66,6 +66,7 @@ pub mod commands;
 pub mod demo;
 pub mod output;
 pub mod protocol;
+pub mod scaffold;
 pub mod trial;
 
 #[cfg(test)]

@@ -192,11 +192,33 @@ A source of your own is a WebAssembly component that exports `flytoken:source/so
 it is granted and nothing else, and runs if its digest is the one that its configuration names.
 
 Examples:
+  flytoken plugin new corp --lang python       start one of your own
   flytoken plugin inspect corp.wasm            what it imports, and which grants it needs
   flytoken plugin run corp.wasm --app my-app   one call of it, with everything that it does
   flytoken plugin check corp.wasm              whether it keeps to the laws of sources
   flytoken plugin add corp.wasm                pin it, and write config.d/corp.yaml
   flytoken plugin list                         which sources there are, and how they are";
+
+pub(super) const PLUGIN_NEW: &str = "\
+Writes a folder with a source that works, a test, the contract and a README with every command. It builds
+with the ordinary tools of its language: cargo, componentize-py, or npm with componentize-js. What it
+needs, the operator has to grant; --needs writes the imports, and the lines for the configuration:
+
+  http       requests to granted origins; the example reads a token out of JSON
+  files      granted files, by name; the example passes one on, sealed
+  commands   granted programs with their arguments
+  login      the user's own login, as a secret
+  records    one sealed record of its own for each app and kind
+  env        granted variables of the agent
+  sockets    TCP to granted destinations
+  keeper     also remembers what other sources obtained; with records
+
+Nothing is written into a folder that holds something, and no half of a project is left behind.
+
+Examples:
+  flytoken plugin new corp --lang rust                      a token from its settings
+  flytoken plugin new corp --lang python --needs http
+  flytoken plugin new corp --lang javascript --needs files --dir ~/src/corp";
 
 pub(super) const PLUGIN_INSPECT: &str = "\
 Nothing of the component runs, and nobody is asked. Exit code 7 if this flytoken could not load it.

@@ -8,7 +8,7 @@ mod tokens;
 
 pub use self::{
     audit::{Audit, AuditAction, AuditTail},
-    plugin::{Asked, OnTrial, Plugin, PluginAction, PluginAdd, PluginCheck, PluginDev, PluginInspect, PluginRemove, PluginRun},
+    plugin::{Asked, OnTrial, Plugin, PluginAction, PluginAdd, PluginCheck, PluginDev, PluginInspect, PluginNew, PluginRemove, PluginRun},
     policy::{ClientFact, Policy, PolicyAction, PolicyCheck, PolicyTest},
     tokens::{App, Env, EnvFormat, Exec, Get, Wish},
 };
@@ -409,7 +409,12 @@ impl Command {
             Self::Env(Env { format, .. }) => *format == EnvFormat::Json,
             Self::Plugin(Plugin {
                 action:
-                    PluginAction::Dev(_) | PluginAction::Add(_) | PluginAction::Enable(_) | PluginAction::Disable(_) | PluginAction::Remove(_),
+                    PluginAction::New(_)
+                    | PluginAction::Dev(_)
+                    | PluginAction::Add(_)
+                    | PluginAction::Enable(_)
+                    | PluginAction::Disable(_)
+                    | PluginAction::Remove(_),
             })
             | Self::Exec(_)
             | Self::Attenuate(_)

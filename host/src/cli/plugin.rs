@@ -13,6 +13,7 @@ use crate::{
     app::AppName,
     config::{DurationText, Role, SizeText, SourceName},
     kind::Kind,
+    scaffold::{Language, Need},
 };
 
 /// `flytoken plugin`.
@@ -26,6 +27,9 @@ pub struct Plugin {
 /// What to do with sources of one's own.
 #[derive(Debug, PartialEq, Eq, Subcommand)]
 pub enum PluginAction {
+    /// Write a project for a source of your own, in Rust, Python or JavaScript
+    #[command(after_help = help::PLUGIN_NEW)]
+    New(PluginNew),
     /// Show what a component exports and imports, and which grants it needs
     #[command(after_help = help::PLUGIN_INSPECT)]
     Inspect(PluginInspect),
@@ -56,6 +60,23 @@ pub enum PluginAction {
     /// Remove a source that was added, and its component
     #[command(after_help = help::PLUGIN_REMOVE)]
     Remove(PluginRemove),
+}
+
+/// `flytoken plugin new`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct PluginNew {
+    /// What to call the source, and the project
+    #[arg(value_name = "NAME", value_parser = source_name())]
+    pub name: SourceName,
+    /// The language to write it in
+    #[arg(long, value_enum, value_name = "LANGUAGE")]
+    pub lang: Language,
+    /// What it needs of the host, separated by commas
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "NEEDS")]
+    pub needs: Vec<Need>,
+    /// The folder to make [default: ./NAME]
+    #[arg(long, value_name = "PATH")]
+    pub dir: Option<PathBuf>,
 }
 
 /// `flytoken plugin inspect`.

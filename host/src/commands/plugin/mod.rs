@@ -7,6 +7,7 @@ mod consent;
 mod dev;
 mod inspect;
 mod list;
+mod new;
 mod remove;
 mod run;
 mod switch;
@@ -28,6 +29,7 @@ use crate::{
 
 pub(super) fn run(plugin: &Plugin, context: &Context) -> Result<ExitCode, Failure> {
     match &plugin.action {
+        PluginAction::New(new) => new::run(new, context).map(|()| ExitCode::SUCCESS),
         PluginAction::Inspect(inspect) => inspect::run(inspect, context),
         PluginAction::Dev(dev) => dev::run(dev, context),
         PluginAction::Run(run) => run::run(run, context),

@@ -1,0 +1,12 @@
+// The component: what flytoken calls, and what token-source.js reaches of flytoken.
+import { Secret } from 'flytoken:source/secrets@{{contract}}';
+import { get } from 'flytoken:source/settings@{{contract}}';
+import { resolve } from './token-source.js';
+
+// What the source may use. A test hands in another.
+const host = {
+  setting: (key) => get(key),
+  seal: (text) => Secret.seal(text),
+};
+
+export const source = { resolve: (request) => resolve(request, host) };

@@ -1,0 +1,26 @@
+import unittest
+from types import SimpleNamespace
+
+import token_source
+
+REQUEST = SimpleNamespace(app="web")
+
+
+class Host:
+    def __init__(self, **settings):
+        self.setting = settings.get
+
+    def file(self, name):
+        return ("sealed", name)
+
+
+class TokenSource(unittest.TestCase):
+    def test_the_granted_file_holds_the_token(self):
+        self.assertEqual(token_source.resolve(REQUEST, Host()), (("sealed", "token"), None))
+
+    def test_a_setting_names_another(self):
+        self.assertEqual(token_source.resolve(REQUEST, Host(file="deploy")), (("sealed", "deploy"), None))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,29 @@
+import unittest
+from types import SimpleNamespace
+
+import token_source
+from refused import Refused
+
+REQUEST = SimpleNamespace(app="web")
+
+
+class Host:
+    def __init__(self, **settings):
+        self.setting = settings.get
+
+    def seal(self, text):
+        return ("sealed", text)
+
+
+class TokenSource(unittest.TestCase):
+    def test_the_setting_is_the_token(self):
+        self.assertEqual(token_source.resolve(REQUEST, Host(token="fm2_x")), (("sealed", "fm2_x"), None))
+
+    def test_without_it_there_is_nothing(self):
+        with self.assertRaises(Refused) as caught:
+            token_source.resolve(REQUEST, Host())
+        self.assertEqual(caught.exception.outcome, "absent")
+
+
+if __name__ == "__main__":
+    unittest.main()
