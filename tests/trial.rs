@@ -126,10 +126,14 @@ fn the_least_grants_are_told_and_may_stand_in_a_configuration() {
     assert_eq!(ran.json()["only_to_load"], json!(["files"]));
 
     let refused = run(&home, &["greedy.wasm"]);
-    assert!(refused.ends_with(7).contains("hint: add --grant '"), "{}", refused.stderr);
+    // Each grant that it lacks, at once; nobody looks for a configuration that there is none of.
+    let hint = "hint: add --grant 'commands: [{ program: …, args: […] }]' --grant 'login' --grant 'records: cache'";
+    assert!(refused.ends_with(7).contains(hint), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("sources.greedy"), "{}", refused.stderr);
     let (login, records) = ("login", "records: cache");
     let refused = run(&home, &["greedy.wasm", "--grant", login, "--grant", records]);
     assert!(refused.ends_with(7).contains("which needs the grant `commands`"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("hint: add --grant 'commands: "), "{}", refused.stderr);
 }
 
 #[test]

@@ -225,4 +225,13 @@ fn a_person_reads_each_law_on_a_line_and_what_to_do_about_those_that_are_broken(
     for part in ["pass", "fail  grants-needed", "-     keeper-keep", "leave the grant out", "1 failed", "p99"] {
         assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
     }
+    // What cannot even be loaded is told in a few lines.
+    home.write("greedy.wasm", greedy());
+    let ran = home.run(&["plugin", "check", "greedy.wasm"]);
+    ran.ends_with(7);
+    let others = format!("-     {} others", LAWS.len() - 2);
+    for part in ["pass  contract", "fail  grants-given", "; add --grant '", &others, "1 failed"] {
+        assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
+    }
+    assert!(!ran.stdout.contains("keeper-keep"), "{}", ran.stdout);
 }

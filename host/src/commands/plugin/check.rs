@@ -47,13 +47,18 @@ pub(super) fn run(check: &PluginCheck, context: &Context) -> Result<ExitCode, Fa
 /// ```
 fn text(rulings: &[Ruling], paint: Paint) -> String {
     let mut table = Table::new(paint, []);
-    for Ruling { law, verdict } in rulings {
+    let (unjudged, judged): (Vec<_>, Vec<_>) =
+        rulings.iter().partition(|ruling| matches!(&ruling.verdict, Verdict::NotApplicable(why) if why == laws::UNLOADED));
+    for Ruling { law, verdict } in judged {
         let (state, about) = match verdict {
             Verdict::Pass(text) => (paint.good("pass"), text),
             Verdict::Fail(text) => (paint.bad("fail"), text),
             Verdict::NotApplicable(why) => (paint.faint("-"), why),
         };
         table.row([state, law.name.to_owned(), plain::line(about)]);
+    }
+    if !unjudged.is_empty() {
+        table.row([paint.faint("-"), format!("{} others", unjudged.len()), laws::UNLOADED.to_owned()]);
     }
     let mut text = table.lines();
     let count = |is_it: fn(&Verdict) -> bool| rulings.iter().filter(|ruling| is_it(&ruling.verdict)).count();

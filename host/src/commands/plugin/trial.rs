@@ -74,20 +74,25 @@ pub(super) fn try_load(file: &Path, on_trial: &OnTrial, context: &Context) -> Re
     }
     let role = on_trial.role.unwrap_or(if inspected.is_keeper { Role::Memory } else { Role::Live });
     let source = crate::config::SourceConfig { role, ..source };
+    let given = source.grants.names();
     let loaded = Trial::load(&runtime(context)?, source, &bytes, Arc::clone(&context.clock), &context.environment);
     Ok(match loaded {
         Ok(trial) => Ok(Loaded { trial, inspected }),
-        Err(error) => Err(Refused::NotLoaded { hint: hint(&error, &inspected), why: error.to_string() }),
+        Err(error) => Err(not_loaded(&error, &inspected, &given)),
     })
 }
 
-/// What to add to the command line.
-fn hint(error: &LoadError, inspected: &Inspected) -> String {
-    let LoadError::Ungranted { grant, .. } = error else {
-        return NO_SOURCE.into();
+/// Why, and every grant to add at once: on the command line, since there is no configuration that the error could point to.
+fn not_loaded(error: &LoadError, inspected: &Inspected, given: &[&str]) -> Refused {
+    let LoadError::Ungranted { interface, grant, .. } = error else {
+        return Refused::NotLoaded { why: error.to_string(), hint: NO_SOURCE.into() };
     };
-    let example = inspected.grants().into_iter().find(|(name, _)| name == grant).map_or(*grant, |(_, example)| example);
-    format!("add --grant '{}'", example.strip_suffix(": true").unwrap_or(example))
+    let missing = inspected.grants().into_iter().filter(|(name, _)| !given.contains(name));
+    let options: Vec<_> = missing.map(|(_, example)| format!("--grant '{}'", example.strip_suffix(": true").unwrap_or(example))).collect();
+    Refused::NotLoaded {
+        why: format!("imports `{interface}`, which needs the grant `{grant}`"),
+        hint: format!("add {}", options.join(" ")),
+    }
 }
 
 /// How long something took, as people read it.

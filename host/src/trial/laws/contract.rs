@@ -42,10 +42,13 @@ fn broken(name: &str, why: &str) -> Vec<Ruling> {
     let verdict = |place| match Some(place).cmp(&at) {
         std::cmp::Ordering::Less => Verdict::pass(),
         std::cmp::Ordering::Equal => Verdict::Fail(why.to_owned()),
-        std::cmp::Ordering::Greater => Verdict::NotApplicable("not judged: it does not load".into()),
+        std::cmp::Ordering::Greater => Verdict::NotApplicable(UNLOADED.into()),
     };
     LAWS.iter().enumerate().map(|(place, law)| Ruling { law, verdict: verdict(place) }).collect()
 }
+
+/// What every law says of a component that there is nothing to ask of.
+pub const UNLOADED: &str = "not judged: it does not load";
 
 fn needed(bench: &Bench) -> BoxFuture<'_, Verdict> {
     let unneeded = unneeded(&bench.trial.source().grants, bench.trial.loaded().imports());

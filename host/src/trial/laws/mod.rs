@@ -16,7 +16,7 @@ use crate::runtime::BoxFuture;
 
 pub use self::{
     bench::Bench,
-    contract::{does_not_load, is_no_source},
+    contract::{UNLOADED, does_not_load, is_no_source},
 };
 
 /// One law.
