@@ -21,6 +21,10 @@ docs:
 servers *ARGS:
     cargo test --locked --test servers {{ARGS}}
 
+# Sources in Python and JavaScript; needs what `.ci/run` installs below target/languages.
+languages *ARGS:
+    cargo test --locked --test languages {{ARGS}}
+
 # So many kills of an agent at random moments under load: every later one has what was acknowledged. `just test` does as many as fit into 20 s.
 kills N="300":
     FLYTOKEN_TEST_KILLS={{N}} cargo test --locked -p flytoken --test behaviours -- --nocapture durability::after_a_kill_at_any_moment_an_agent

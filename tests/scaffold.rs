@@ -97,6 +97,7 @@ fn what_cannot_be_written_is_said_and_leaves_nothing() {
         (&["corp", "--lang", "rust", "--dir", "nowhere/below/corp"], "see that the folder around it is there"),
         (&["cli", "--lang", "rust"], "the name of a built-in source"),
         (&["match", "--lang", "rust"], "a word or crate of Rust"),
+        (&["app", "--lang", "python"], "what the module of the component is called"),
         (&["Corp", "--lang", "rust"], "look at its character 1"),
         (&["corp", "--lang", "cobol"], "possible values: rust, python, javascript"),
         (&["corp", "--lang", "rust", "--needs", "htpp"], "a similar value exists: 'http'"),

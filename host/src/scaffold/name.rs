@@ -24,6 +24,7 @@ pub(super) fn check(name: &SourceName, language: Language) -> Result<(), Reserve
     match language {
         Language::Rust if RUST.contains(&text) => reserved("a word or crate of Rust, so that no package can be called that"),
         Language::Python | Language::Javascript if WIT.contains(&text) => reserved("a word of WIT, so that no world can be called that"),
+        Language::Python if text == "app" => reserved("what the module of the component is called"),
         Language::Javascript if text == "node-modules" => reserved("what npm calls its own folder"),
         _ => Ok(()),
     }

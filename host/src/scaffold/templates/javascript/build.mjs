@@ -6,7 +6,7 @@ const { component } = await componentize({
   sourcePath: 'app.js',
   witPath: 'wit',
   worldName: '{{world}}',
-  // The runtime would import `wasi:http` for `fetch`, used or not, and that needs a grant: requests go through http.js instead.
+  // The runtime would import `wasi:http` for `fetch`, used or not, and that needs a grant: requests go through http-json.js instead.
   disableFeatures: ['http', 'fetch-event'],
 });
 await writeFile('{{wasm}}', component);
