@@ -140,6 +140,8 @@ fn an_added_source_is_pinned_kept_for_its_owner_alone_and_answers_a_running_agen
     let listed = home.run(&["plugin", "list", "--json"]).json();
     let vault_listed = listed["plugins"].as_array().unwrap().iter().find(|plugin| plugin["name"] == "vault").unwrap().clone();
     assert_eq!((&vault_listed["pin"], &vault_listed["sha256"]), (&json!("sha256"), &json!(sha256(vault()))));
+    let number = |key: &str| vault_listed[key].as_u64().unwrap_or_else(|| panic!("{vault_listed}"));
+    assert!(number("calls") >= 1 && number("p50_us") <= number("p99_us") && (64 << 10..64 << 20).contains(&number("memory_bytes")));
     let text = home.run(&["plugin", "list"]).stdout;
     assert!(
         text.lines().any(|line| line.starts_with("vault ") && line.contains(&sha256(vault())[..12]) && line.ends_with("loaded")),

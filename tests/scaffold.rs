@@ -109,3 +109,45 @@ fn what_cannot_be_written_is_said_and_leaves_nothing() {
     assert_eq!(tree(&home.path("")), before);
     home.run(&["plugin", "new", "empty", "--lang", "javascript"]).ends_with(0);
 }
+
+#[test]
+fn what_the_examples_took_along_is_what_a_new_project_gets() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |path: String| fs::read_to_string(root.join(&path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    for (example, templates, file) in [
+        ("token-service-python", "python", "glue.py"),
+        ("token-service-python", "python", "refused.py"),
+        ("token-service-python", "python/http", "http_json.py"),
+        ("token-file-javascript", "javascript", "refused.js"),
+    ] {
+        assert_eq!(read(format!("examples/{example}/{file}")), read(format!("host/src/scaffold/templates/{templates}/{file}")), "{file}");
+    }
+    // The version of the contract that they name is the one that there is.
+    let contract = read("wit/source.wit".to_owned());
+    let version = contract.lines().next().unwrap().strip_prefix("package flytoken:source@").unwrap().trim_end_matches(';').to_owned();
+    for (example, files) in
+        [("token-service-python", ["build.sh", "wit/world.wit"]), ("token-file-javascript", ["app.js", "wit/world.wit"])]
+    {
+        for file in files {
+            let text = read(format!("examples/{example}/{file}"));
+            let named = text.split("flytoken:source/").skip(1).filter_map(|rest| rest.split('@').nth(1)?.get(..version.len()));
+            assert!(
+                named.clone().count() > 0 && named.clone().all(|named| named == version),
+                "{example}/{file} names another than {version}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_tools_that_are_installed_for_the_tests_are_those_that_a_project_names() {
+    let home = Home::new();
+    let installed = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.ci/run")).unwrap();
+    for (language, file, mark) in [("python", "README.md", "componentize-py=="), ("javascript", "package.json", "componentize-js\": \"")] {
+        home.run(&["plugin", "new", &format!("in-{language}"), "--lang", language]).ends_with(0);
+        let text = read(&home, &format!("in-{language}/{file}"));
+        let version: String = text.split(mark).nth(1).unwrap().chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+        let tool = if language == "python" { "componentize-py==" } else { "componentize-js@" };
+        assert!(version.len() > 4 && installed.contains(&format!("{tool}{version}")), "{language}: {version}");
+    }
+}

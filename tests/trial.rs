@@ -159,6 +159,14 @@ fn a_token_is_revealed_on_a_terminal_alone_and_mistakes_are_those_of_a_configura
     let refused = run(&home, &["vault.wasm", "--setting", &token, "--reveal"]);
     assert!(refused.ends_with(2).contains("standard output is none") && refused.stdout.is_empty(), "{}", refused.stderr);
     run(&home, &["vault.wasm", "--reveal", "--json"]).ends_with(2);
+    // `script` gives it a terminal of its own.
+    #[cfg(target_os = "linux")]
+    for (reveal, is_shown) in [("--reveal", true), ("", false)] {
+        let line = format!("script -qec 'flytoken plugin run vault.wasm --app web --setting {token} {reveal}' /dev/null");
+        let shown = home.shell(&home.path(""), &line);
+        assert_eq!(shown.contains(token.trim_start_matches("token=")), is_shown, "{reveal}: {shown}");
+        assert!(shown.contains("This run needed no grants."), "{reveal}: {shown}");
+    }
     for (grants, told) in [
         (vec!["lgoin"], "did you mean `login`?"),
         (vec!["reveal", "http: [{ origin: 'https://vault.example' }]"], "may-leak"),

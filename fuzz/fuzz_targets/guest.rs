@@ -162,6 +162,7 @@ fn call(input: &[u8]) -> Call {
         reveal: true,
         timeout: Duration::from_secs(5),
         memory: 1 << 20,
+        peak: Arc::default(),
         trace: None,
     }
 }

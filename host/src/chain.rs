@@ -306,6 +306,7 @@ pub fn call(resolver: &Arc<Resolver>, source: &Source, login: &LoginState, key: 
         reveal: config.grants.reveal,
         timeout: config.timeout,
         memory: config.grants.memory.unwrap_or(DEFAULT_MEMORY),
+        peak: Arc::clone(&source.stats.memory),
         trace: None,
     }
 }

@@ -160,6 +160,7 @@ impl Source {
             failures: self.stats.failures.load(Ordering::Relaxed),
             p50_us: self.stats.percentile(50).map(u64::from),
             p99_us: self.stats.percentile(99).map(u64::from),
+            memory: Some(self.stats.memory.load(Ordering::Relaxed)).filter(|memory| *memory > 0),
             problem,
             open_until: None,
         }
@@ -261,6 +262,8 @@ pub struct Stats {
     pub calls: AtomicU64,
     /// Calls that trapped, ran into a limit or were denied.
     pub failures: AtomicU64,
+    /// The most linear memory that any of them took, in bytes.
+    pub memory: Arc<AtomicU64>,
     /// How long the last ones took.
     recent: Mutex<Recent>,
 }

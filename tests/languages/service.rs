@@ -16,7 +16,8 @@ impl Service {
     pub(crate) fn start(token: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let found = format!("{{\"token\": \"{token}\", \"expires_in\": 3600}}");
+        // Blanks, so that it comes in several parts.
+        let found = format!("{{\"token\": \"{token}\", \"expires_in\": 3600}}{}", " ".repeat(200_000));
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();

@@ -48,6 +48,7 @@ pub(crate) fn run(table: &Table) {
         reveal: false,
         timeout: Duration::from_secs(5),
         memory: DEFAULT_MEMORY,
+        peak: Arc::default(),
         trace: None,
     };
     let request = SourceRequest {

@@ -208,6 +208,9 @@ pub struct SourceStatus {
     /// The same at the 99th percentile.
     #[serde(default)]
     pub p99_us: Option<u64>,
+    /// The most linear memory that a call took since the start, in bytes; none before the first.
+    #[serde(default)]
+    pub memory: Option<u64>,
     /// Why the newest component or settings are not in force.
     pub problem: Option<String>,
     /// When it is asked again, after it broke several times in a row.

@@ -1,6 +1,13 @@
 //! One call of a source: a fresh sandbox, one question, an answer or what became of it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::time::{Instant, timeout_at};
 use wasmtime::Store;
@@ -63,6 +70,8 @@ pub struct Call {
     pub timeout: Duration,
     /// Linear memory in bytes, at most [`super::MAX_MEMORY`].
     pub memory: u64,
+    /// The most linear memory, in bytes, that any call took which is counted here.
+    pub peak: Arc<AtomicU64>,
     /// Where it is written down what the call does; none but in a trial.
     pub trace: Option<Trace>,
 }
@@ -170,6 +179,7 @@ impl Loaded {
         // Nobody closes it, and without a permit the pool itself would say so.
         let _sandbox = runtime.sandboxes.acquire().await.ok();
         let (source, timeout, denied) = (call.source.clone(), call.timeout, Arc::clone(&call.denied));
+        let peak = Arc::clone(&call.peak);
         if let Some(trace) = &call.trace {
             trace.begin();
         }
@@ -187,6 +197,7 @@ impl Loaded {
             Ok(Err(error)) => End::Failed(error),
             Err(_elapsed) => End::TimedOut,
         };
+        peak.fetch_max(store.data().memory_taken() as u64, Ordering::Relaxed);
         end.settle(store.data_mut(), &source, timeout, &*denied)
     }
 }

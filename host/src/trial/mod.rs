@@ -265,6 +265,7 @@ impl Trial {
             reveal: grants.reveal && goes_wrong(Interface::Reveal).is_none(),
             timeout: terms.timeout.unwrap_or(self.source.timeout),
             memory: terms.memory.or(grants.memory).unwrap_or(DEFAULT_MEMORY),
+            peak: Arc::default(),
             trace: Some(trace.clone()),
         };
         (call, trace)

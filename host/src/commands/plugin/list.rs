@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{
     super::{Context, failure, unexpected},
     SHORT,
+    trial::size,
 };
 use crate::{
     config::{self, ComponentRef, SourceConfig},
@@ -36,7 +37,8 @@ pub(super) fn run(json: bool, context: &Context) -> Result<(), Failure> {
         return context.output.print_json(&Plugins { plugins: &plugins });
     }
     let paint = context.output.paint();
-    let mut table = Table::new(paint, ["SOURCE", "STEP", "SHA256", "PIN", "GRANTS", "CALLS", "BROKE", "P50", "P99", "COMPONENT", "STATE"]);
+    let mut table =
+        Table::new(paint, ["SOURCE", "STEP", "SHA256", "PIN", "GRANTS", "CALLS", "BROKE", "P50", "P99", "MEMORY", "COMPONENT", "STATE"]);
     for plugin in &plugins {
         let state = match (plugin.problem, plugin.sha256) {
             (Some(problem), Some(_)) => paint.bad(format!("the one before serves: {}", plain::line(problem))),
@@ -55,6 +57,7 @@ pub(super) fn run(json: bool, context: &Context) -> Result<(), Failure> {
             if plugin.failures == 0 { "0".into() } else { paint.bad(plugin.failures.to_string()) },
             took(plugin.p50_us),
             took(plugin.p99_us),
+            plugin.memory_bytes.map_or_else(|| "-".into(), size),
             plain::whole_line(plugin.component),
             state,
         ]);
@@ -97,6 +100,8 @@ struct Plugin<'a> {
     failures: u64,
     p50_us: Option<u64>,
     p99_us: Option<u64>,
+    /// The most linear memory that a call took.
+    memory_bytes: Option<u64>,
     /// Why the newest component is not the one in force.
     problem: Option<&'a str>,
 }
@@ -121,6 +126,7 @@ impl<'a> Plugin<'a> {
             failures: source.failures,
             p50_us: source.p50_us,
             p99_us: source.p99_us,
+            memory_bytes: source.memory,
             imports: config.imports.as_ref().map(|imports| imports.iter().map(String::as_str).collect()),
             problem: source.problem.as_deref(),
         }

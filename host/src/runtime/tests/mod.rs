@@ -73,6 +73,7 @@ fn call() -> Call {
         reveal: false,
         timeout: Duration::from_secs(5),
         memory: 1 << 20,
+        peak: Arc::default(),
         trace: None,
     }
 }

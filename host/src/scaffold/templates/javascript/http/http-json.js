@@ -56,17 +56,27 @@ function parts(url) {
 
 function read(response) {
   const stream = response.consume().stream();
-  const read = [];
+  const chunks = [];
   for (;;) {
     try {
-      read.push(...stream.blockingRead(65536n));
+      chunks.push(stream.blockingRead(65536n));
     } catch (ended) {
       if (ended.payload?.tag === 'closed') {
-        return new Uint8Array(read);
+        return joined(chunks);
       }
       throw ended;
     }
   }
+}
+
+function joined(chunks) {
+  const whole = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
 }
 
 function json(content) {
