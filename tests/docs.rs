@@ -110,7 +110,9 @@ fn each_configuration_of_a_page_holds() {
     for (name, page) in pages() {
         for yaml in blocks(&page, "yaml") {
             let home = Home::new();
-            home.configure(yaml);
+            // What `plugin add` wrote stands above lines that go on within a source.
+            let above = if yaml.starts_with("    ") { "sources:\n  corp:\n    component: ./corp.wasm\n    dev: true\n" } else { "" };
+            home.configure(&format!("{above}{yaml}"));
             let ran = home.run(&["config", "check"]);
             assert_eq!(ran.code, Some(0), "{name}:\n{yaml}\n{}", ran.stderr);
             count += 1;

@@ -218,6 +218,30 @@ fn a_key_file_is_called_what_it_is() {
 }
 
 #[test]
+fn a_source_that_cannot_answer_is_told_with_or_without_an_agent() {
+    let home = logged_in(&user_token(), Duration::from_secs(60));
+    let source = "sources: { corp: { component: ./corp.wasm, dev: true } }\n";
+    for with_agent in [false, true] {
+        for (config, exit, state, text) in [
+            (format!("{source}chain: [corp, cli]\n"), 7, "fail", "`corp` stands in a chain and is not loaded: "),
+            (format!("{source}apps: [{{ match: web, chain: [corp] }}]\n"), 7, "fail", "`corp` stands in a chain and is not loaded: "),
+            (source.to_owned(), 0, "warn", "`corp` is not loaded, and no chain asks it: "),
+        ] {
+            home.configure(&config);
+            let agent = with_agent.then(|| home.agent());
+            let checks = checks(&home, exit);
+            let told = only(&checks, "sources");
+            assert!(told.0 == state && told.1.starts_with(text) && told.1.ends_with("corp.wasm does not exist"), "{told:?}");
+            assert_eq!(told.2, Some("flytoken plugin list"));
+            drop(agent);
+        }
+    }
+    home.configure("ttl: 1h\n");
+    let _agent = home.agent();
+    assert_eq!(only(&checks(&home, 0), "sources").0, "ok");
+}
+
+#[test]
 fn people_see_a_line_for_each_check_and_the_command_below_it() {
     let home = Home::new();
     let ran = home.run(&["doctor"]);

@@ -118,7 +118,8 @@ fn an_added_source_is_pinned_kept_for_its_owner_alone_and_answers_a_running_agen
 
     let added = add(&home, &["vault.wasm", "--yes"]);
     added.ends_with(0);
-    assert!(added.stdout.contains("vault: no chain asks it yet"), "{}", added.stdout);
+    let chain = "vault: no chain asks it yet; where it should be asked it stands in one: `chain: [vault, manual]`";
+    assert!(added.stdout.contains(chain), "{}", added.stdout);
     assert_eq!(fs::read(stored(&home, vault())).unwrap(), vault());
     assert_eq!((mode(&stored(&home, vault())), mode(stored(&home, vault()).parent().unwrap())), (0o600, 0o700));
     // What it was made from may go.

@@ -17,6 +17,8 @@ enum Step {
     Command(String, String),
     /// The text of `src/token.rs`.
     Source(String),
+    /// What takes the place of the lines that `plugin add` left to its user.
+    Configuration(String),
 }
 
 fn steps(page: &str) -> Vec<Step> {
@@ -37,8 +39,7 @@ fn steps(page: &str) -> Vec<Step> {
                     }
                 }
             }
-            // Configurations are looked at with those of all pages.
-            "yaml" => {}
+            "yaml" => steps.push(Step::Configuration(format!("{text}\n"))),
             other => panic!("nobody knows what to do with a block of {other:?}"),
         }
     }
@@ -77,6 +78,13 @@ fn every_step_of_the_tutorial_does_what_it_says() {
     for step in steps {
         match step {
             Step::Source(text) => fs::write(folder.join("src/token.rs"), text).unwrap(),
+            Step::Configuration(text) => {
+                let file = home.path(".config/flytoken/config.d/corp.yaml");
+                let written = fs::read_to_string(&file).unwrap();
+                let (pin, _) = written.split_once("    # It needs").unwrap();
+                let token = folder.join("../token").display().to_string();
+                fs::write(file, pin.to_owned() + &text.replace("~/token", &token)).unwrap();
+            }
             Step::Command(command, promised) => {
                 if let Some(below) = command.strip_prefix("cd ") {
                     folder = folder.join(Path::new(below));

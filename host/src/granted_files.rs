@@ -58,10 +58,14 @@ impl GrantedFiles {
             Some(_) => Err(FilesFailure::Denied(format!(
                 "this file is granted as a secret alone; to allow it, write `as: bytes` for `{name}` in the source's `grants.files`"
             ))),
-            None => Err(FilesFailure::Denied(format!(
-                "no file of this name is granted; to allow it, add to the source's `grants.files`: `{}: /a/path`",
-                crate::plain::line(name)
-            ))),
+            None => {
+                let known: Vec<&str> = self.grants.keys().map(String::as_str).collect();
+                let known = if known.is_empty() { "none is".into() } else { format!("granted is `{}`", known.join("`, `")) };
+                Err(FilesFailure::Denied(format!(
+                    "no file of this name is granted ({known}); to allow it, add to the source's `grants.files`: `{}: /a/path`",
+                    crate::plain::line(name)
+                )))
+            }
         }
     }
 }
@@ -84,7 +88,7 @@ fn read(path: &Path, uid: u32, most: usize) -> Result<Zeroizing<Vec<u8>>, FilesF
     let failed = |cause: &io::Error| FilesFailure::Failed(format!("`{}` cannot be read: {cause}", path.display()));
     let checked = |path: &Path| match trust::check(path, uid) {
         Ok(real) => Ok(real),
-        Err(Untrusted::Unreadable { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => Err(FilesFailure::Absent),
+        Err(Untrusted::Missing(_)) => Err(FilesFailure::Absent),
         Err(error) => Err(FilesFailure::Failed(with_causes(&error))),
     };
     let folder = checked(path.parent().unwrap_or(Path::new("/")))?;

@@ -120,7 +120,10 @@ pub enum Untrusted {
     /// It does not start at `/`.
     #[error("{} is not an absolute path", shown(.0))]
     Relative(PathBuf),
-    /// A component is missing or cannot be looked at.
+    /// A component is not there.
+    #[error("{} does not exist", shown(.0))]
+    Missing(PathBuf),
+    /// A component cannot be looked at.
     #[error("cannot look at {}", shown(path))]
     Unreadable {
         /// The component.
@@ -155,11 +158,18 @@ pub enum Untrusted {
 impl Untrusted {
     /// Whether the path, or something on the way to it, simply is not there.
     pub fn is_missing(&self) -> bool {
-        matches!(self, Self::Unreadable { cause, .. } if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
+        match self {
+            Self::Missing(_) => true,
+            Self::Unreadable { cause, .. } => cause.kind() == io::ErrorKind::NotADirectory,
+            _ => false,
+        }
     }
 
     fn unreadable(path: &Path, cause: io::Error) -> Self {
-        Self::Unreadable { path: path.to_owned(), cause }
+        match cause.kind() {
+            io::ErrorKind::NotFound => Self::Missing(path.to_owned()),
+            _ => Self::Unreadable { path: path.to_owned(), cause },
+        }
     }
 }
 

@@ -42,10 +42,10 @@ pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
 /// Waits until `look` finds something: for what another process does in its own time.
 ///
 /// # Panics
-/// After twenty seconds.
+/// After a minute: only what fails takes that long.
 pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     #[expect(clippy::disallowed_methods, reason = "another process cannot be waited for in a handed-in time")]
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         if let Some(found) = look() {
             return found;

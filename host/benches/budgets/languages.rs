@@ -52,14 +52,14 @@ fn row(language: &str, component: Option<Vec<u8>>) {
         memory = ended.traced.memory;
     });
     #[expect(clippy::cast_precision_loss, reason = "one digit is shown")]
-    let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
+    let size = |bytes: u64| if bytes < 1_000_000 { format!("{} kB", bytes / 1000) } else { format!("{:.1} MB", bytes as f64 / 1e6) };
     println!(
         "{language:<12} {:>10} {:>14} {:>14} {:>12} {:>12}",
-        megabytes(component.len() as u64),
+        size(component.len() as u64),
         shown(compiled),
         shown(found),
         shown(call),
-        megabytes(memory)
+        size(memory)
     );
 }
 

@@ -193,6 +193,7 @@ it is granted and nothing else, and runs if its digest is the one that its confi
 
 Examples:
   flytoken plugin new corp --lang python       start one of your own
+  flytoken plugin dev corp --app my-app        build it and ask it, again at each change
   flytoken plugin inspect corp.wasm            what it imports, and which grants it needs
   flytoken plugin run corp.wasm --app my-app   one call of it, with everything that it does
   flytoken plugin check corp.wasm              whether it keeps to the laws of sources
@@ -231,6 +232,7 @@ pub(super) const PLUGIN_RUN: &str = "\
 For whoever writes a source. Nothing of yours is touched: no configuration, no policy, no database and no
 login counts; the login is a made-up one, records lie in memory, and the component may do what --grant
 says and nothing else. A granted command does run, with the made-up login.
+What is typed here every user of the machine can see while it runs: a real token stands in a granted file.
 
 Shown is everything that the call asked the host for, when and how long, its log, its memory, what came
 of it, and the least grants that this run needed, to stand in a configuration file. No token is shown,

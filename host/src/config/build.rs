@@ -358,7 +358,8 @@ fn located(text: &str, folder: &Path, home: Option<&Path>) -> Result<PathBuf, Pr
     match (text.strip_prefix("~/"), home) {
         (Some(rest), Some(home)) => Ok(home.join(rest)),
         (Some(_), None) => Err(Problem::Wrong("`~` stands for nothing here: HOME is not set".into())),
-        (None, _) => Ok(folder.join(text)),
+        // `./corp.wasm` is shown as it is found: in a folder, without the dot.
+        (None, _) => Ok(folder.join(text.strip_prefix("./").unwrap_or(text))),
     }
 }
 

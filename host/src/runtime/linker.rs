@@ -126,7 +126,7 @@ impl Grant {
         match self {
             Self::Login => "login: true",
             Self::Records => "records: cache",
-            Self::Files => "files: { name: /a/path }",
+            Self::Files => "files: { token: /a/path }",
             Self::Http => "http: [{ origin: \"https://a.host\" }]",
             Self::Commands => "commands: [{ program: …, args: […] }]",
         }
@@ -210,7 +210,7 @@ mod tests {
                 Some("records"),
                 format!("add `records: cache`, or `records: kept` for what must not get lost, {place}"),
             ),
-            ("flytoken:source/files@0.1.0", Some("files"), format!("add `files: {{ name: /a/path }}` {place}, one entry for each file")),
+            ("flytoken:source/files@0.1.0", Some("files"), format!("add `files: {{ token: /a/path }}` {place}, one entry for each file")),
             (
                 "wasi:http/outgoing-handler@0.2.6",
                 Some("http"),

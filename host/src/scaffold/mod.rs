@@ -67,6 +67,7 @@ impl Project {
         template.set("wasi", vendored::wasi_version());
         template.set("about", needs.example().about());
         template.set("config", &configuration.lines(&format!("/path/to/{name}")));
+        template.set("request", include_str!("templates/request.md"));
         template.set("needs", &needs.explained(language));
         let files = match language {
             Language::Rust => rust::files(&needs, template),

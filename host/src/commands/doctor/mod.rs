@@ -5,6 +5,7 @@ mod check;
 mod key;
 mod login;
 mod program;
+mod sources;
 mod variables;
 
 use std::process::ExitCode;
@@ -39,13 +40,16 @@ fn checks(context: &Context) -> Vec<Check> {
     checks.push(program::check(&context.environment));
     checks.push(agent::check(context, &running));
     checks.push(key::check(context, loaded.as_ref().ok().and_then(|loaded| loaded.config.key)));
-    checks.push(match &loaded {
-        Ok(loaded) => configuration(loaded),
+    match &loaded {
+        Ok(loaded) => {
+            checks.push(configuration(loaded));
+            checks.extend(sources::checks(context, &loaded.config, &running));
+        }
         Err(errors) => {
             let text = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            Check::fail("config", text).mended_by("flytoken config check")
+            checks.push(Check::fail("config", text).mended_by("flytoken config check"));
         }
-    });
+    }
     checks
 }
 

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     causes::with_causes,
     cli::PluginAdd,
-    config::{self, BUILTINS, Grants, Pin, SourceName, Unexpected},
+    config::{self, BUILTINS, Chain, Grants, OnFailure, Pin, SourceName, Step, Unexpected},
     hex,
     protocol::{Failure, FailureCode},
     runtime::Needs,
@@ -154,13 +154,26 @@ fn write(name: &SourceName, candidate: &Candidate, pin: &Pin, file: &Drop, conte
     let config = &loaded.config;
     let chains = [&config.chain].into_iter().chain(config.apps.iter().filter_map(|rule| rule.chain.as_ref()));
     if !chains.flat_map(|chain| &chain.steps).any(|step| step.source == *name) {
-        context.output.print(&format!("{name}: no chain asks it yet; put it into `chain` where it should be asked\n"))?;
+        let chain = chain_with(name, &config.chain);
+        context.output.print(&format!("{name}: no chain asks it yet; where it should be asked it stands in one: `chain: [{chain}]`\n"))?;
     }
     let granted = config.sources.get(name).map(|source| source.grants.clone()).unwrap_or_default();
     if matches!(file, Drop::Missing(_)) && !candidate.inspected.grants().is_empty() && grants_nothing(&granted) {
         context.output.print(&format!("{name}: it needs grants; they stand in that file, for you to put in force\n"))?;
     }
     Ok(())
+}
+
+/// The chain in force with the source in it: after what only remembers, before all that obtains.
+fn chain_with(name: &SourceName, chain: &Chain) -> String {
+    let text = |step: &Step| match step.on_failure {
+        OnFailure::Continue => step.source.to_string(),
+        OnFailure::Stop => format!("{{ use: {}, on-failure: stop }}", step.source),
+    };
+    let mut steps: Vec<String> = chain.steps.iter().map(text).collect();
+    let at = usize::from(chain.steps.first().is_some_and(|step| step.source.as_str() == "storage"));
+    steps.insert(at, name.to_string());
+    steps.join(", ")
 }
 
 /// Whether no grant is in force. Memory is a limit and no ability.

@@ -69,7 +69,7 @@ fn text(rulings: &[Ruling], paint: Paint) -> String {
     }
     let _ = writeln!(
         text,
-        "\n{} passed, {} failed, {} not applicable",
+        "\n{} passed, {} failed, {} not judged",
         count(|verdict| matches!(verdict, Verdict::Pass(_))),
         count(|verdict| matches!(verdict, Verdict::Fail(_))),
         count(|verdict| matches!(verdict, Verdict::NotApplicable(_)))

@@ -48,10 +48,14 @@ fn text(new: &PluginNew, project: &Project, folder: &Path, whole: &Path) -> Stri
         let _ = writeln!(text, "  {step}");
     }
     let named = if new.name.as_str() == file_stem(component) { String::new() } else { format!(" --name {name}") };
-    let _ = write!(text, "  flytoken plugin inspect {component}\n  flytoken plugin add {component}{named}\n\n");
+    for command in ["inspect", "run", "check", "add"] {
+        let app = if matches!(command, "run" | "check") { " --app my-app" } else { "" };
+        let named = if command == "add" { named.as_str() } else { "" };
+        let _ = writeln!(text, "  flytoken plugin {command} {component}{app}{named}");
+    }
     let _ = write!(
         text,
-        "While you work on it, these lines run it unpinned; put them into a file of config.d, beside\nthe one that `flytoken config path` prints:\n\n{}",
+        "\n`flytoken plugin dev --app my-app` builds and asks it again at each change. In an agent, while you work\non it, these lines run it unpinned; they belong into a file of config.d, beside the one that\n`flytoken config path` prints:\n\n{}",
         project.configuration(whole)
     );
     text

@@ -23,7 +23,10 @@ impl settings::Host for Settings {
     }
 
     fn keys(&mut self) -> wasmtime::Result<Vec<String>> {
-        self.trace.step(|| "settings.keys".into()).end(|| format!("{} keys", self.values.len()));
+        self.trace.step(|| "settings.keys".into()).end(|| match self.values.len() {
+            1 => "1 key".into(),
+            count => format!("{count} keys"),
+        });
         Ok(self.values.keys().cloned().collect())
     }
 }

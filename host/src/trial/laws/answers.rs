@@ -56,13 +56,26 @@ fn known(bench: &Bench) -> BoxFuture<'_, Verdict> {
         if !held.is_empty() {
             return Verdict::Pass(held.join(", "));
         }
-        let said: Vec<String> = about.iter().map(|asked| format!("{}: {}", asked.question.key.kind, said(asked))).collect();
-        Verdict::Fail(format!("it has none for `{app}`: {}", said.join("; ")))
+        Verdict::Fail(format!("it has none for `{app}`: {}", by_text(&about)))
     })
 }
 
 fn holds(asked: &Asked) -> bool {
     asked.answer.as_ref().is_ok_and(|facts| matches!(facts.holds, Holds::Yes { .. }))
+}
+
+/// What each kind came to, with kinds of which the same is to be said in one.
+fn by_text(about: &[&Asked]) -> String {
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for asked in about {
+        let (text, kind) = (said(asked), asked.question.key.kind.as_str());
+        match groups.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, kinds)) => kinds.push(kind),
+            None => groups.push((text, vec![kind])),
+        }
+    }
+    let lines: Vec<String> = groups.iter().map(|(text, kinds)| format!("{}: {text}", kinds.join(", "))).collect();
+    lines.join("; ")
 }
 
 /// What it came to, in a few words.

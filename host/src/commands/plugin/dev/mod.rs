@@ -4,7 +4,7 @@ mod project;
 
 use std::{process::ExitCode, time::Duration};
 
-use tokio::{runtime::Builder, time::timeout};
+use tokio::{runtime::Builder, time::sleep};
 
 use self::project::Project;
 use super::{
@@ -51,10 +51,15 @@ fn once(project: &Project, dev: &PluginDev, context: &Context) -> Result<ExitCod
 /// Waits until a file is other than it was, or there is one that was not there.
 async fn changed(changes: &mut Changes, project: &Project) {
     let before = project.files();
-    while timeout(LOOK, changes.wait(LOOK)).await.is_err() {
-        if project.files() != before {
-            return;
+    let new_file = async {
+        while project.files() == before {
+            sleep(LOOK).await;
         }
+    };
+    // One wait that is never given up to begin anew: an event that came just before would be lost, and the files not looked at.
+    tokio::select! {
+        () = changes.wait(LOOK) => {}
+        () = new_file => {}
     }
 }
 

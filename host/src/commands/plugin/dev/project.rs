@@ -44,6 +44,15 @@ impl Tool {
             Self::Npm => vec!["npm", "run", "--silent", "build"],
         }
     }
+
+    /// How whoever lacks it comes by it.
+    fn installed_by(self) -> &'static str {
+        match self {
+            Self::Script => "install `sh`",
+            Self::Cargo => "install cargo as https://rustup.rs says",
+            Self::Npm => "install Node.js from https://nodejs.org, or by the system's packages",
+        }
+    }
 }
 
 impl Project {
@@ -72,7 +81,7 @@ impl Project {
         command.args(arguments).current_dir(&self.folder).stdin(Stdio::null()).stderr(Stdio::inherit());
         let output = command.output().map_err(|error| {
             let hint = match error.kind() {
-                io::ErrorKind::NotFound => format!("install `{program}`, or see that PATH leads to it"),
+                io::ErrorKind::NotFound => format!("{}, or see that PATH leads to it", self.tool.installed_by()),
                 _ => "see that it can be started".to_owned(),
             };
             failure(FailureCode::Misconfigured, format!("`{line}` does not start: {error}"), hint)

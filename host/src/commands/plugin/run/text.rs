@@ -106,7 +106,12 @@ fn least(text: &mut String, ran: &Ran) {
         text.push_str("This run needed no grants.\n");
         return;
     }
-    text.push_str("The least grants that this run needed:\n\ngrants:\n");
+    let is_only_to_load = ran.least.grants.names().iter().all(|name| ran.least.only_to_load.contains(name));
+    text.push_str(if is_only_to_load {
+        "This run used none of its grants, and the component does not load without these:\n\ngrants:\n"
+    } else {
+        "The least grants that this run needed:\n\ngrants:\n"
+    });
     for line in lines.lines() {
         let _ = writeln!(text, "  {line}");
     }

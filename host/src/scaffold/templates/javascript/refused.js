@@ -8,5 +8,8 @@ export const absent = (text) => ({ tag: 'absent', val: text });
 // This source may answer later; the next one is asked, and this one left alone for a while.
 export const unavailable = (text) => ({ tag: 'unavailable', val: text });
 
+// Somebody has to do something first: type `command`, or open `url`.
+export const needsHuman = (text, { command, url } = {}) => ({ tag: 'needs-human', val: { text, command, url } });
+
 // Its settings or grants are wrong, and asking again will not help.
 export const misconfigured = (text) => ({ tag: 'misconfigured', val: text });

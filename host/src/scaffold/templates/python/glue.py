@@ -12,6 +12,13 @@ REFUSALS = {
 }
 
 
+def refusal(refused):
+    """Why there is no token, in the words of the contract."""
+    if refused.outcome == "needs-human":
+        return contract.Refusal_NeedsHuman(contract.HumanAction(refused.text, refused.command, refused.url))
+    return REFUSALS[refused.outcome](refused.text)
+
+
 def lease(found):
     """The answer of `token_source`, a pair of secret and end, in the words of the contract."""
     token, ends_at = found
@@ -24,4 +31,4 @@ def answer(work):
     try:
         return work()
     except Refused as refused:
-        raise Err(REFUSALS[refused.outcome](refused.text)) from None
+        raise Err(refusal(refused)) from None

@@ -1,12 +1,13 @@
 // The component: what flytoken calls, and what token-source.js reaches of flytoken.
 import { seal } from 'flytoken:source/files@{{contract}}';
-import { get } from 'flytoken:source/settings@{{contract}}';
+import { get, keys } from 'flytoken:source/settings@{{contract}}';
 import { absent, misconfigured, unavailable } from './refused.js';
 import { resolve } from './token-source.js';
 
 // What the source may use. A test hands in another.
 const host = {
   setting: (key) => get(key),
+  settingKeys: () => keys(),
   // A granted file as a secret, which nobody here reads.
   file(name) {
     try {

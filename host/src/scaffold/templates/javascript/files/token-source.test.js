@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { resolve } from './token-source.js';
 
 const request = { app: 'web' };
-const host = (settings) => ({ setting: (key) => settings[key], file: (name) => ({ sealed: name }) });
+const host = (settings) => ({ setting: (key) => settings[key], settingKeys: () => Object.keys(settings), file: (name) => ({ sealed: name }) });
 
 test('the granted file holds the token', () => {
   assert.deepEqual(resolve(request, host({})).token, { sealed: 'token' });
@@ -11,4 +11,8 @@ test('the granted file holds the token', () => {
 
 test('a setting names another', () => {
   assert.deepEqual(resolve(request, host({ file: 'deploy' })).token, { sealed: 'deploy' });
+});
+
+test('a setting that nobody knows is named', () => {
+  assert.throws(() => resolve(request, host({ flie: 'x' })), { tag: 'misconfigured', val: 'there is no setting `flie`; known is `file`' });
 });

@@ -8,7 +8,7 @@ const url = 'https://tokens.example/fly/{app}';
 function host(settings, status, json) {
   const asked = [];
   const answer = (url) => (asked.push(url), { status, json });
-  return { asked, setting: (key) => settings[key], seal: (text) => ({ sealed: text }), httpJson: answer };
+  return { asked, setting: (key) => settings[key], settingKeys: () => Object.keys(settings), seal: (text) => ({ sealed: text }), httpJson: answer };
 }
 
 test('the field of the answer is the token', () => {
@@ -20,6 +20,7 @@ test('the field of the answer is the token', () => {
 test('everything else is a refusal', () => {
   for (const [service, tag] of [
     [host({}), 'misconfigured'],
+    [host({ url, feild: 'x' }), 'misconfigured'],
     [host({ url }, 404), 'absent'],
     [host({ url }, 503), 'unavailable'],
     [host({ url }, 200, ['fm2_x']), 'misconfigured'],

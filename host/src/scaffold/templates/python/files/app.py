@@ -15,6 +15,9 @@ class Host:
     def setting(self, key):
         return settings.get(key)
 
+    def setting_keys(self):
+        return settings.keys()
+
     def file(self, name):
         """A granted file as a secret, which nobody here reads."""
         try:

@@ -14,6 +14,9 @@ class Host:
     def setting(self, key):
         return settings.get(key)
 
+    def setting_keys(self):
+        return settings.keys()
+
     def seal(self, text):
         return secrets.Secret.seal(text)
 

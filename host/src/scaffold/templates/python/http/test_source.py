@@ -11,6 +11,7 @@ URL = "https://tokens.example/fly/{app}"
 class Host:
     def __init__(self, answer=(200, {}), **settings):
         self.setting = settings.get
+        self.setting_keys = lambda: sorted(settings)
         self.answer = answer
         self.asked = []
 
@@ -31,6 +32,7 @@ class TokenSource(unittest.TestCase):
     def test_everything_else_is_a_refusal(self):
         for host, outcome in [
             (Host(), "misconfigured"),
+            (Host(url=URL, feild="x"), "misconfigured"),
             (Host((404, None), url=URL), "absent"),
             (Host((503, None), url=URL), "unavailable"),
             (Host((200, ["fm2_x"]), url=URL), "misconfigured"),

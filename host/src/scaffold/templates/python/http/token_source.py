@@ -2,9 +2,14 @@
 
 from refused import Refused
 
+SETTINGS = ("url", "field")
+
 
 def resolve(request, host):
     """The token for `request.app`, sealed, and when it ends in unix seconds, or None if only the token itself can say."""
+    unknown = [key for key in host.setting_keys() if key not in SETTINGS]
+    if unknown:
+        raise Refused("misconfigured", f"there is no setting `{unknown[0]}`; known are `{'`, `'.join(SETTINGS)}`")
     url = host.setting("url")
     if not url:
         raise Refused("misconfigured", "say what to ask: `settings: { url: \"https://tokens.example/fly/{app}\" }`")

@@ -10,6 +10,7 @@ REQUEST = SimpleNamespace(app="web")
 class Host:
     def __init__(self, **settings):
         self.setting = settings.get
+        self.setting_keys = lambda: sorted(settings)
 
     def seal(self, text):
         return ("sealed", text)
@@ -23,6 +24,11 @@ class TokenSource(unittest.TestCase):
         with self.assertRaises(Refused) as caught:
             token_source.resolve(REQUEST, Host())
         self.assertEqual(caught.exception.outcome, "absent")
+
+    def test_a_setting_that_nobody_knows_is_named(self):
+        with self.assertRaises(Refused) as caught:
+            token_source.resolve(REQUEST, Host(tokne="fm2_x"))
+        self.assertIn("`tokne`", caught.exception.text)
 
 
 if __name__ == "__main__":
