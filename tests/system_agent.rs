@@ -323,12 +323,17 @@ fn nobody_who_listens_in_its_place_is_told_anything() {
             listener
         }),
         // A third user may have made the folder.
-        ("belongs to user 65531", |folder| {
+        ("belongs to user 65531, who could put something else there", |folder| {
             chown(folder.parent().unwrap(), Some(STRANGER), None).unwrap();
             chown(folder, Some(STRANGER), None).unwrap();
             let listener = UnixListener::bind(folder.join("agent.sock")).unwrap();
             chown(folder.join("agent.sock"), Some(STRANGER), None).unwrap();
             listener
+        }),
+        // Anybody may put another folder in its place.
+        ("can be changed by everybody", |folder| {
+            fs::set_permissions(folder.parent().unwrap(), Permissions::from_mode(0o777)).unwrap();
+            UnixListener::bind(folder.join("agent.sock")).unwrap()
         }),
         ("is no folder", |folder| {
             let elsewhere = folder.with_file_name("elsewhere");
