@@ -219,7 +219,7 @@ fn a_key_file_is_called_what_it_is() {
 
 #[test]
 fn a_source_that_cannot_answer_is_told_with_or_without_an_agent() {
-    let home = logged_in(&user_token(), Duration::from_secs(60));
+    let home = logged_in(&user_token(), Duration::from_mins(1));
     let source = "sources: { corp: { component: ./corp.wasm, dev: true } }\n";
     for with_agent in [false, true] {
         for (config, exit, state, text) in [

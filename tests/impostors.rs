@@ -3,8 +3,7 @@
 #![cfg(target_os = "linux")]
 
 use std::{
-    fs::{self, Permissions},
-    os::unix::fs::PermissionsExt,
+    fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
@@ -14,7 +13,7 @@ use rustix::process::geteuid;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::harness::{Agent, Home, Puppet, Ran, eventually, frame, get, minted, user_token};
+use crate::harness::{Agent, Home, Puppet, Ran, eventually, frame, get, minted, user_token, write_program};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -155,8 +154,7 @@ fn a_program_is_told_by_its_bytes_wherever_it_lies() {
     changed.push(0);
     for (bytes, fits) in [(&shell, true), (&changed, false)] {
         let _ = fs::remove_file(&small);
-        fs::write(&small, bytes).unwrap();
-        fs::set_permissions(&small, Permissions::from_mode(0o755)).unwrap();
+        write_program(&small, bytes);
         // It calls the command, which is asked on its behalf.
         let mut command = Command::new(&small);
         let asks = governed.home.command(&["get", "web", "--json"]);

@@ -73,7 +73,7 @@ impl From<AppFromError> for Failure {
             AppFromError::Broken { .. } | AppFromError::Unreadable(_) => "mend the file, or name the app: `flytoken … -a APP`",
             _ => "name the app: `flytoken … -a APP`",
         };
-        Self { code: FailureCode::Usage, message: error.to_string(), hint: Some(hint.into()), steps: Vec::new() }
+        Self { code: FailureCode::Usage, message: error.to_string(), hint: hint.into(), steps: Vec::new() }
     }
 }
 

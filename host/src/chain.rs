@@ -346,7 +346,7 @@ fn failure(key: &Key, steps: Vec<StepReport>) -> Failure {
         (FailureCode::Misconfigured, None) => "run `flytoken config check`, then mend what the step names".into(),
         (_, None) => format!("try again, and see `flytoken explain {app} --kind {kind}`"),
     };
-    Failure { code, message: format!("no {kind} token for app `{app}`"), hint: Some(hint), steps }
+    Failure { code, message: format!("no {kind} token for app `{app}`"), hint, steps }
 }
 
 /// Tokens that live shorter are no mints: renewing them would use up any budget.

@@ -281,7 +281,7 @@ impl ClientError {
             Self::Silent => "see what it is busy with: `flytoken status`, or the agent's log".into(),
             Self::Skew { theirs, pid: Pid(pid) } => skew::hint_of_client(*theirs, *pid),
             Self::Frame(_) => "see that FLYTOKEN_SOCKET names the socket of a flytoken agent".into(),
-            Self::Refused(failure) => failure.hint.clone().unwrap_or_else(|| "see the agent's log".into()),
+            Self::Refused(failure) => failure.hint.clone(),
             Self::Endpoint(error) => error.hint(),
             Self::Lock(_) | Self::Io { .. } => "see that you may use that path, or set FLYTOKEN_SOCKET to another".into(),
         }
@@ -293,7 +293,7 @@ impl From<ClientError> for Failure {
         if let ClientError::Endpoint(error) = error {
             return error.into();
         }
-        Self { code: FailureCode::Agent, message: error.to_string(), hint: Some(error.hint()), steps: Vec::new() }
+        Self { code: FailureCode::Agent, message: error.to_string(), hint: error.hint(), steps: Vec::new() }
     }
 }
 

@@ -205,7 +205,7 @@ fn crashed(key: &Key) -> Failure {
     Failure {
         code: FailureCode::Internal,
         message: format!("flytoken failed while it resolved a token for app `{}`", key.app),
-        hint: Some("this is a defect of flytoken; the other apps are not touched, and the next request starts anew".into()),
+        hint: "this is a defect of flytoken; the other apps are not touched, and the next request starts anew".into(),
         steps: Vec::new(),
     }
 }
@@ -214,7 +214,7 @@ fn unchanged(key: &Key) -> Failure {
     Failure {
         code: FailureCode::TryAgain,
         message: format!("no source has a newer token for app `{}`", key.app),
-        hint: None,
+        hint: format!("the token there is goes on being given; see `flytoken explain {} --kind {}`", key.app, key.kind),
         steps: Vec::new(),
     }
 }

@@ -23,7 +23,7 @@ pub(crate) use self::{
     followed::Followed,
     home::{Home, Ran},
     process::{NOBODY, as_nobody, is_there, wrapped},
-    puppet::Puppet,
+    puppet::{Puppet, write_program},
     tokens::{ACME, Account, Bundle, Login, discharged, minted, organization, user_token},
     vectors::vectors,
     wire::{Wire, frame, framed, get},

@@ -13,6 +13,15 @@ use std::{
     process::{Child, ChildStderr, ChildStdin, Command, Stdio},
 };
 
+/// Writes a program, over what lies there, by a process of its own: this one is forked by other tests all the time, and none of what they
+/// start may hold the file open for writing, since one that somebody writes to cannot be run.
+pub(crate) fn write_program(path: &Path, bytes: &[u8]) {
+    let mut command = Command::new("sh");
+    let mut child = command.args(["-c", "cat > \"$0\" && chmod 755 \"$0\""]).arg(path).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(bytes).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
 /// A process that is told what to do, line by line.
 pub(crate) struct Puppet {
     child: Child,
@@ -22,9 +31,10 @@ pub(crate) struct Puppet {
 }
 
 impl Puppet {
-    /// Copies the program of all puppets to a path.
+    /// Copies the program of all puppets to a path, as [`write_program`] writes one.
     pub(crate) fn copy_to(program: &Path) {
-        fs::copy(std::env::current_exe().unwrap(), program).unwrap();
+        let copied = Command::new("cp").arg(std::env::current_exe().unwrap()).arg(program).status().unwrap();
+        assert!(copied.success(), "{copied}");
         fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
     }
 

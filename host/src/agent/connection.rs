@@ -294,14 +294,19 @@ fn arm(deadline: &mut Option<Instant>, wanted: bool, limit: Duration) {
 }
 
 fn too_long(error: &FrameError) -> Failure {
-    Failure { code: FailureCode::Usage, message: format!("the client announced {error}"), hint: None, steps: Vec::new() }
+    Failure {
+        code: FailureCode::Usage,
+        message: format!("the client announced {error}"),
+        hint: "use the `flytoken` that the agent is of, or write frames as its protocol says".into(),
+        steps: Vec::new(),
+    }
 }
 
 fn stopping() -> Failure {
     Failure {
         code: FailureCode::Agent,
         message: "the agent was told to stop, and no source had answered by then".into(),
-        hint: Some("try again; without an agent the command does it by itself, and `flytoken agent` starts another".into()),
+        hint: "try again; without an agent the command does it by itself, and `flytoken agent` starts another".into(),
         steps: Vec::new(),
     }
 }
@@ -310,7 +315,7 @@ fn defect() -> Failure {
     Failure {
         code: FailureCode::Internal,
         message: "the agent failed while it worked on this request".into(),
-        hint: Some("see the agent's log, and report what it says".into()),
+        hint: "see the agent's log, and report what it says".into(),
         steps: Vec::new(),
     }
 }

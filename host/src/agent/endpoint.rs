@@ -159,7 +159,7 @@ impl From<EndpointError> for Failure {
             EndpointError::TooLong { .. } | EndpointError::Directory { .. } | EndpointError::Occupied { .. } => FailureCode::Misconfigured,
         };
         let message = with_causes(&error);
-        Self { code, message, hint: Some(error.hint()), steps: Vec::new() }
+        Self { code, message, hint: error.hint(), steps: Vec::new() }
     }
 }
 
@@ -283,6 +283,6 @@ mod tests {
     fn a_path_that_is_too_long_names_the_variable() {
         let failure = Failure::from(claim(&Path::new("/").join("x".repeat(120))).unwrap_err());
         assert_eq!(failure.code, FailureCode::Misconfigured);
-        assert!(failure.hint.unwrap().contains("FLYTOKEN_SOCKET"));
+        assert!(failure.hint.contains("FLYTOKEN_SOCKET"));
     }
 }

@@ -140,7 +140,7 @@ impl From<Unconfirmed> for Failure {
             ),
             Unconfirmed::Unclear { .. } => (FailureCode::TryAgain, "try again in a moment"),
         };
-        Self { code, message: unconfirmed.to_string(), hint: Some(hint.into()), steps: Vec::new() }
+        Self { code, message: unconfirmed.to_string(), hint: hint.into(), steps: Vec::new() }
     }
 }
 

@@ -4,10 +4,7 @@
 
 use std::{
     fs,
-    os::unix::{
-        fs::PermissionsExt,
-        net::{UnixListener, UnixStream},
-    },
+    os::unix::net::{UnixListener, UnixStream},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -15,7 +12,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{Attested, Attestor, Facts, Peer, Unconfirmed, Wanted, peer::PeerHandle};
-use crate::test_support::puppet::Puppet;
+use crate::test_support::puppet::{Puppet, write_program};
 
 /// A socket and a program that is no flytoken, in a folder of their own.
 struct Stage {
@@ -242,8 +239,7 @@ fn a_digest_is_of_what_runs_and_a_changed_file_has_another() {
     bytes.push(0);
     for last in [1, 2, 3] {
         *bytes.last_mut().unwrap() = last;
-        fs::write(&program, &bytes).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&program, &bytes);
         let (_puppet, _stream, attested) = stage.small("small");
         assert_eq!(sha256_of(&attested), digest_of(&program));
         seen.push(sha256_of(&attested));

@@ -81,8 +81,7 @@ impl Context {
     fn of_the_system(&self, failure: Failure) -> Failure {
         let Some(agent) = self.paths.system_agent() else { return failure };
         let asked = format!("no agent of your own runs, so that the system's was asked, at {}", agent.socket.display());
-        let hint = failure.hint.map_or_else(|| asked.clone(), |hint| format!("{hint}; {asked}"));
-        Failure { hint: Some(hint), ..failure }
+        Failure { hint: format!("{}; {asked}", failure.hint), ..failure }
     }
 
     /// Revokes what this process replaced, where the configuration wants that and no agent sees to it.

@@ -70,7 +70,7 @@ fn from_file(path: &Path) -> Result<Vec<Caveat>, Failure> {
 
 fn read() -> Result<Bundle, Failure> {
     let text = input::text("Token to narrow (not shown): ", MAX_TEXT).map_err(|error| match error {
-        InputError::Unreadable(cause) => usage(format!("the token cannot be read: {cause}")),
+        InputError::Unreadable(cause) => usage(format!("the token cannot be read: {cause}"), "pipe it in: `… | flytoken attenuate`"),
         error => inspect::unreadable(&[error.to_string()]),
     })?;
     Bundle::read(&text).map_err(|why| match why {

@@ -17,7 +17,9 @@ pub(super) fn run(exec: &Exec, context: &Context) -> Stopped {
 }
 
 fn replace(exec: &Exec, context: &Context) -> Result<Stopped, Failure> {
-    let Some((program, arguments)) = exec.command.split_first() else { return Err(super::usage("no command was given")) };
+    let Some((program, arguments)) = exec.command.split_first() else {
+        return Err(super::usage("no command was given", "add one: `flytoken exec APP -- COMMAND`"));
+    };
     let delivered = context.token(&exec.app, exec.kind, exec.wish)?;
     let mut command = Command::new(program);
     command.args(arguments).env("FLY_API_TOKEN", delivered.token.printed().as_str());

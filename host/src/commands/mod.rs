@@ -142,8 +142,8 @@ struct Context {
 
 impl Context {
     fn new(global: Global, environment: Environment, clock: Arc<dyn Clock>, output: Output) -> Result<Self, Failure> {
-        let paths =
-            Paths::new(&environment, global.profile.as_deref(), administrators(&environment)).map_err(|error| usage(error.to_string()))?;
+        let paths = Paths::new(&environment, global.profile.as_deref(), administrators(&environment))
+            .map_err(|error| usage(error.to_string(), "name a profile by 1 to 32 of `a-z`, `0-9` and `-`: `--profile work`"))?;
         Ok(Self { global, environment, clock, paths, output, local: RefCell::default() })
     }
 
@@ -159,11 +159,11 @@ impl Context {
 }
 
 fn failure(code: FailureCode, message: impl Into<String>, hint: impl Into<String>) -> Failure {
-    Failure { code, message: message.into(), hint: Some(hint.into()), steps: Vec::new() }
+    Failure { code, message: message.into(), hint: hint.into(), steps: Vec::new() }
 }
 
-fn usage(message: impl Into<String>) -> Failure {
-    Failure { code: FailureCode::Usage, message: message.into(), hint: None, steps: Vec::new() }
+fn usage(message: impl Into<String>, hint: impl Into<String>) -> Failure {
+    failure(FailureCode::Usage, message, hint)
 }
 
 /// A defect: the other side answered a question that was not asked.

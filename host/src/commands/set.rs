@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    Context, failure,
-    input::{self, InputError},
-    unexpected, usage,
-};
+use super::{Context, failure, input, unexpected, usage};
 use crate::{
     app::AppName,
     cli::Set,
@@ -50,10 +46,7 @@ fn note(app: &AppName, asked_before: &[String]) -> Option<String> {
 /// # Errors
 /// If there is none, or more than a token's text can be.
 pub(super) fn read(prompt: &str) -> Result<ApiToken, Failure> {
-    let text = input::text(prompt, MAX_INPUT).map_err(|error| {
-        let hint = "pipe it in: `… | flytoken set APP`";
-        Failure { hint: matches!(error, InputError::Unreadable(_)).then(|| hint.into()), ..usage(error.to_string()) }
-    })?;
+    let text = input::text(prompt, MAX_INPUT).map_err(|error| usage(error.to_string(), "pipe it in: `… | flytoken set APP`"))?;
     let token = ApiToken::new(text);
     if token.expose().is_empty() {
         return Err(failure(FailureCode::Usage, "no token was given", "paste one at the prompt, or pipe one in"));

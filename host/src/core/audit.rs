@@ -405,7 +405,7 @@ fn not_on_record(why: &str) -> Failure {
     Failure {
         code: FailureCode::Denied,
         message: format!("no token is handed out that is not on record, and it cannot be put there: {why}"),
-        hint: Some("mend what keeps the audit's file from being written: see `audit` in `flytoken config show`".into()),
+        hint: "mend what keeps the audit's file from being written: see `audit` in `flytoken config show`".into(),
         steps: Vec::new(),
     }
 }
@@ -414,13 +414,18 @@ fn no_audit() -> Failure {
     Failure {
         code: FailureCode::Misconfigured,
         message: "nothing is put on record here".into(),
-        hint: Some("add `audit: { file: audit.jsonl }` to the configuration: `flytoken config path`".into()),
+        hint: "add `audit: { file: audit.jsonl }` to the configuration: `flytoken config path`".into(),
         steps: Vec::new(),
     }
 }
 
 fn unverified(why: &str) -> Failure {
-    Failure { code: FailureCode::TryAgain, message: format!("the audit cannot be gone through: {why}"), hint: None, steps: Vec::new() }
+    Failure {
+        code: FailureCode::TryAgain,
+        message: format!("the audit cannot be gone through: {why}"),
+        hint: "try again, or look at the file itself: `flytoken config show` names it under `audit`".into(),
+        steps: Vec::new(),
+    }
 }
 
 /// How long another process that writes to the file is waited for: a line is a matter of milliseconds.

@@ -79,7 +79,7 @@ fn denied(app: &AppName, exceeds: &Exceeds) -> Failure {
     Failure {
         code: FailureCode::Denied,
         message: format!("app `{app}`: {exceeds}"),
-        hint: Some("ask for less, or see what the rules give: `flytoken config show`, `flytoken policy show`".into()),
+        hint: "ask for less, or see what the rules give: `flytoken config show`, `flytoken policy show`".into(),
         steps: Vec::new(),
     }
 }
@@ -88,13 +88,13 @@ fn nothing_left(app: &AppName) -> Failure {
     Failure {
         code: FailureCode::Denied,
         message: format!("app `{app}`: its `deliver` rule and the policy's have no action in common"),
-        hint: Some("see `flytoken config show` and `flytoken policy show`".into()),
+        hint: "see `flytoken config show` and `flytoken policy show`".into(),
         steps: Vec::new(),
     }
 }
 
 fn contradiction(message: &str, hint: &str) -> Failure {
-    Failure { code: FailureCode::Usage, message: message.into(), hint: Some(hint.into()), steps: Vec::new() }
+    Failure { code: FailureCode::Usage, message: message.into(), hint: hint.into(), steps: Vec::new() }
 }
 
 fn cannot(key: &Key, cached: &Cached, why: &CannotDeliver) -> Failure {
@@ -102,7 +102,7 @@ fn cannot(key: &Key, cached: &Cached, why: &CannotDeliver) -> Failure {
     Failure {
         code: FailureCode::NoToken,
         message: format!("the {kind} token for app `{app}` from {} cannot be as narrow as that: {why}", cached.lease.provenance.source),
-        hint: Some(format!("ask without --actions and --max-lifetime, or see `flytoken explain {app} --kind {kind}`")),
+        hint: format!("ask without --actions and --max-lifetime, or see `flytoken explain {app} --kind {kind}`"),
         steps: Vec::new(),
     }
 }

@@ -91,7 +91,7 @@ impl Core {
             Err(_) => Err(Failure {
                 code: FailureCode::TryAgain,
                 message: format!("no source answered for app `{}` within {} s", key.app, PATIENCE.as_secs()),
-                hint: Some("it is still being asked; try again in a moment".into()),
+                hint: "it is still being asked; try again in a moment".into(),
                 steps: Vec::new(),
             }),
         }
@@ -118,7 +118,7 @@ fn too_short(key: &Key, valid_for: Duration) -> Failure {
     Failure {
         code: FailureCode::TryAgain,
         message: format!("the newest {} token for app `{}` is not valid for another {} s", key.kind, key.app, valid_for.as_secs()),
-        hint: Some(format!("ask for less with `--valid-for`, or see `flytoken explain {} --kind {}`", key.app, key.kind)),
+        hint: format!("ask for less with `--valid-for`, or see `flytoken explain {} --kind {}`", key.app, key.kind),
         steps: Vec::new(),
     }
 }

@@ -137,7 +137,7 @@ impl Core {
         Failure {
             code: FailureCode::NeedsHuman,
             message: format!("the token for app `{app}` was not set, because it would be lost with this process: {why}"),
-            hint: Some("see `flytoken status` for where state is kept, and mend that first".into()),
+            hint: "see `flytoken status` for where state is kept, and mend that first".into(),
             steps: Vec::new(),
         }
     }
@@ -155,7 +155,7 @@ impl Core {
         };
         let code = if code == FailureCode::NoToken { FailureCode::TryAgain } else { code };
         let hint = "mend that, then run the same command again";
-        Failure { code, message: format!("{what}: {}", keep::text(refused)), hint: Some(hint.into()), steps: Vec::new() }
+        Failure { code, message: format!("{what}: {}", keep::text(refused)), hint: hint.into(), steps: Vec::new() }
     }
 }
 
@@ -163,7 +163,7 @@ fn not_usable(why: &dyn Display) -> Failure {
     Failure {
         code: FailureCode::Usage,
         message: format!("the token was not set: {why}"),
-        hint: Some("copy it again, whole: `fly tokens create deploy` prints one long line; `--force` keeps it all the same".into()),
+        hint: "copy it again, whole: `fly tokens create deploy` prints one long line; `--force` keeps it all the same".into(),
         steps: Vec::new(),
     }
 }
@@ -172,7 +172,7 @@ fn no_keeper(why: Option<String>) -> Failure {
     Failure {
         code: FailureCode::Misconfigured,
         message: format!("no source keeps manual tokens: {}", why.unwrap_or_else(|| "it did not load".into())),
-        hint: Some("run `flytoken config show`".into()),
+        hint: "run `flytoken config show`".into(),
         steps: Vec::new(),
     }
 }

@@ -193,7 +193,7 @@ fn store_failed(error: &StoreError) -> Failure {
         StoreError::Io { .. } | StoreError::File(PrivateFileError::Io { .. }) => FailureCode::TryAgain,
         _ => FailureCode::Misconfigured,
     };
-    Failure { code, message: with_causes(error), hint: Some(error.hint()), steps: Vec::new() }
+    Failure { code, message: with_causes(error), hint: error.hint(), steps: Vec::new() }
 }
 
 /// The same, after what it means for the caller.

@@ -70,7 +70,7 @@ impl Core {
             Ruling::Answer { .. } => Err(Failure {
                 code: FailureCode::TryAgain,
                 message: "another policy came into force while the token was obtained".into(),
-                hint: Some("ask once more".into()),
+                hint: "ask once more".into(),
                 steps: Vec::new(),
             }),
         }
@@ -119,7 +119,7 @@ pub(super) fn denied(why: &str) -> Failure {
     Failure {
         code: FailureCode::Denied,
         message: why.into(),
-        hint: Some("see which rule would let you: `flytoken policy test`; the policy is its administrator's to change".into()),
+        hint: "see which rule would let you: `flytoken policy test`; the policy is its administrator's to change".into(),
         steps: Vec::new(),
     }
 }
@@ -132,11 +132,9 @@ pub(super) fn suffices(policy: &InForce, place: &administrator::Place) -> Result
     Err(Failure {
         code: FailureCode::Denied,
         message: format!("an agent of the whole system answers whom a policy admits, and there is no {}", place.file.display()),
-        hint: Some(
-            "write one, such as `{ version: 1, clients: [{ name: deployers, group: deployers, apps: [web] }] }`, and look at it with \
+        hint: "write one, such as `{ version: 1, clients: [{ name: deployers, group: deployers, apps: [web] }] }`, and look at it with \
              `flytoken policy check`"
-                .into(),
-        ),
+            .into(),
         steps: Vec::new(),
     })
 }
@@ -149,7 +147,7 @@ pub(super) fn allow_without_agent(policy: &InForce) -> Result<(), Failure> {
         warn!("{message}, and none is asked");
         return Ok(());
     }
-    Err(Failure { code: FailureCode::Agent, message, hint: Some("start one: `flytoken agent`".into()), steps: Vec::new() })
+    Err(Failure { code: FailureCode::Agent, message, hint: "start one: `flytoken agent`".into(), steps: Vec::new() })
 }
 
 /// What is left of a configuration under the policy, if it holds.

@@ -55,7 +55,7 @@ impl Core {
         Failure {
             code: refusal.outcome().code(),
             message: format!("`{name}` is no longer handed out here, but may still be good at Fly: {}", refusal.text()),
-            hint: Some(format!("{again}, or revoke it by hand: `{list}` shows its id, `fly tokens revoke ID` revokes it")),
+            hint: format!("{again}, or revoke it by hand: `{list}` shows its id, `fly tokens revoke ID` revokes it"),
             steps: Vec::new(),
         }
     }
@@ -66,7 +66,7 @@ fn unknown() -> Failure {
     Failure {
         code: FailureCode::Usage,
         message: "no token of that name was minted here".into(),
-        hint: Some("`flytoken minted` lists the names".into()),
+        hint: "`flytoken minted` lists the names".into(),
         steps: Vec::new(),
     }
 }

@@ -304,7 +304,7 @@ fn configuration_failed(error: &config::ConfigErrors) -> Failure {
     Failure {
         code: FailureCode::Misconfigured,
         message: error.to_string(),
-        hint: Some("mend the file, then run `flytoken config check`".into()),
+        hint: "mend the file, then run `flytoken config check`".into(),
         steps: Vec::new(),
     }
 }
@@ -313,13 +313,13 @@ fn policy_failed(error: &config::ConfigErrors) -> Failure {
     Failure {
         code: FailureCode::Denied,
         message: format!("the administrator's policy does not hold, so nothing starts:\n{error}"),
-        hint: Some("have the administrator mend the file, and look at it with `flytoken policy check`".into()),
+        hint: "have the administrator mend the file, and look at it with `flytoken policy check`".into(),
         steps: Vec::new(),
     }
 }
 
 fn internal(error: &dyn std::fmt::Display) -> Failure {
-    let hint = Some("this is a defect of flytoken".into());
+    let hint = "see that the system has threads and memory left; if so, this is a defect of flytoken".into();
     Failure { code: FailureCode::Internal, message: format!("flytoken could not start: {error}"), hint, steps: Vec::new() }
 }
 

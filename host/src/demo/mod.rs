@@ -110,7 +110,7 @@ fn clean_up(act: &mut Act) -> Result<(), Failure> {
 /// Something that should not be.
 fn failed(what: impl Into<String>) -> Failure {
     let hint = "everything was removed; if this machine lacks nothing, this is a defect of flytoken".to_owned();
-    Failure { code: FailureCode::Internal, message: format!("the demo went wrong: {}", what.into()), hint: Some(hint), steps: Vec::new() }
+    Failure { code: FailureCode::Internal, message: format!("the demo went wrong: {}", what.into()), hint, steps: Vec::new() }
 }
 
 /// The agent's log goes with its home, so the end of it is shown now.
@@ -127,7 +127,7 @@ fn with_log(mut failure: Failure, stage: &Stage) -> Failure {
 fn unset(cause: &io::Error) -> Failure {
     let hint = "set TMPDIR to a directory that you may write to".to_owned();
     let message = format!("the demo cannot begin: {cause}");
-    Failure { code: FailureCode::Misconfigured, message, hint: Some(hint), steps: Vec::new() }
+    Failure { code: FailureCode::Misconfigured, message, hint, steps: Vec::new() }
 }
 
 /// How long after a failure the signal is waited for that may be behind it.

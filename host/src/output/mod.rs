@@ -136,7 +136,12 @@ fn write_all(descriptor: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
 }
 
 fn unwritten(cause: &io::Error) -> Failure {
-    Failure { code: FailureCode::Internal, message: format!("cannot write to stdout: {cause}"), hint: None, steps: Vec::new() }
+    Failure {
+        code: FailureCode::Internal,
+        message: format!("cannot write to stdout: {cause}"),
+        hint: "see where standard output leads to, and that it has room".into(),
+        steps: Vec::new(),
+    }
 }
 
 /// Room for a token's answer, so that it is written in one place and not moved while it grows.

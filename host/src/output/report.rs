@@ -1,5 +1,7 @@
 //! A failure as people read it: what happened, what each step said, what to do.
 
+use std::fmt::Write as _;
+
 use super::Paint;
 use crate::{
     plain,
@@ -24,12 +26,8 @@ pub(super) fn failure(failure: &Failure, paint: Paint) -> String {
         text.push_str("\n  ");
         text.push_str(&said(step, paint));
     }
-    if let Some(hint) = &failure.hint {
-        text.push_str("\n\n");
-        text.push_str(&paint.good("hint:"));
-        text.push(' ');
-        text.push_str(&plain::line(hint));
-    }
+    let hint = plain::line(&failure.hint);
+    let _ = write!(text, "\n\n{} {hint}", paint.good("hint:"));
     text
 }
 
@@ -61,7 +59,7 @@ mod tests {
         let told = Failure {
             code: FailureCode::NeedsHuman,
             message: "no token for app `web`".into(),
-            hint: Some("run `flytoken explain web`".into()),
+            hint: "run `flytoken explain web`".into(),
             steps: vec![
                 step("storage", StepOutcome::Absent, "nothing is kept", None),
                 step("cli", StepOutcome::NeedsHuman, "nobody is logged in", Some("fly auth login")),

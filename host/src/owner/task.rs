@@ -189,7 +189,7 @@ impl<U: Upstream> Owner<U> {
                 "the token for app `{}` was invalidated, or login or configuration changed, each time it was resolved",
                 self.key.app
             );
-            self.fail(Failure { code: FailureCode::TryAgain, message, hint: Some("try again".into()), steps: Vec::new() });
+            self.fail(Failure { code: FailureCode::TryAgain, message, hint: "try again".into(), steps: Vec::new() });
         }
     }
 

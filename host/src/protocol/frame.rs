@@ -51,7 +51,7 @@ pub fn decode_request(body: &[u8]) -> Result<(u64, Request), (u64, Box<Failure>)
             Ok(Header { id, .. }) => {
                 let cause = understood.err().map(|cause| cause.to_string()).unwrap_or_default();
                 let failure = usage(format!("the request cannot be understood: {}", plain::line(&cause)));
-                (id, Box::new(Failure { hint: Some(skew::newer_client()), ..failure }))
+                (id, Box::new(Failure { hint: skew::newer_client(), ..failure }))
             }
             Err(_) => (0, Box::new(usage("the bytes received are no request of the flytoken protocol".into()))),
         }),
@@ -144,7 +144,7 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, rmp_serde::decode::
 }
 
 fn wrong_version(theirs: u64) -> Failure {
-    Failure { hint: Some(skew::hint_of_agent(theirs)), ..failure(FailureCode::Agent, FrameError::Version(theirs).to_string()) }
+    Failure { hint: skew::hint_of_agent(theirs), ..failure(FailureCode::Agent, FrameError::Version(theirs).to_string()) }
 }
 
 fn usage(message: String) -> Failure {
@@ -156,7 +156,8 @@ fn internal(message: &str) -> Failure {
 }
 
 fn failure(code: FailureCode, message: String) -> Failure {
-    Failure { code, message, hint: None, steps: Vec::new() }
+    let hint = "use the `flytoken` that the agent is of: `flytoken status` names its version".into();
+    Failure { code, message, hint, steps: Vec::new() }
 }
 
 /// How deeply a message may nest; the deepest has half of it. A recursion that a client drives must not reach the end of the stack.
@@ -231,7 +232,7 @@ mod tests {
         .concat();
         assert_eq!(answer, [&u32::try_from(body.len()).unwrap().to_be_bytes()[..], &body].concat());
 
-        let failure = Failure { hint: Some("wait".into()), ..failure(FailureCode::TryAgain, "busy".into()) };
+        let failure = Failure { hint: "wait".into(), ..failure(FailureCode::TryAgain, "busy".into()) };
         let answer = bytes_of(|outgoing| encode_answer(outgoing, 300, &Err(failure)));
         let body = b"\x83\xa1v\x01\xa2id\xcd\x01\x2c\xa7failure\x84\xa4code\xa9try-again\xa7message\xa4busy\xa4hint\xa4wait\xa5steps\x90";
         assert_eq!(answer, [&[0, 0, 0, 64], &body[..]].concat());

@@ -252,10 +252,20 @@ pub struct Failure {
     pub code: FailureCode,
     /// What happened, in one line.
     pub message: String,
-    /// What to do, usually a command to type.
-    pub hint: Option<String>,
+    /// What to do, usually a command to type. Nobody is left with what went wrong alone.
+    #[serde(default = "nothing_said", deserialize_with = "said")]
+    pub hint: String,
     /// What each step of the chain said, if it was asked.
     pub steps: Vec<StepReport>,
+}
+
+/// What another version of flytoken says of what to do, which may be nothing.
+fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Option::deserialize(deserializer).map(|hint| hint.unwrap_or_else(nothing_said))
+}
+
+fn nothing_said() -> String {
+    "see how the agent is: `flytoken status`".into()
 }
 
 /// What kind of failure it is; the number is the process's exit code.

@@ -39,10 +39,7 @@ pub(super) fn check(context: &Context, running: &Result<Running, Failure>) -> Ch
         }
         Ok(Running::None) if context.global.agent == AgentUse::Never => Check::ok("agent", "not asked, as --agent never says"),
         Ok(Running::None) => Check::warn("agent", "none runs, so that every command resolves by itself").mended_by("flytoken agent"),
-        Err(failure) => {
-            let hint = failure.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-            Check::fail("agent", format!("{}{hint}", failure.message))
-        }
+        Err(failure) => Check::fail("agent", format!("{}; {}", failure.message, failure.hint)),
     }
 }
 

@@ -20,7 +20,9 @@ pub(super) fn run(inspect: &Inspect, context: &Context) -> Result<ExitCode, Fail
     }
     let bundle = match input::text("Token to inspect (not shown): ", MAX_TEXT) {
         Ok(text) => Bundle::parse(&text).map_err(|error| error.to_string()),
-        Err(input::InputError::Unreadable(cause)) => return Err(usage(format!("the token cannot be read: {cause}"))),
+        Err(input::InputError::Unreadable(cause)) => {
+            return Err(usage(format!("the token cannot be read: {cause}"), "pipe it in: `… | flytoken inspect`"));
+        }
         Err(error) => Err(error.to_string()),
     };
     let account = match &bundle {

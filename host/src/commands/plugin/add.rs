@@ -27,11 +27,11 @@ use crate::{
 
 pub(super) fn run(add: &PluginAdd, context: &Context) -> Result<(), Failure> {
     let Some(name) = add.name.clone().or_else(|| name_of(&add.file)) else {
-        return Err(usage(format!("{} is no name for a source: give one with `--name`", shown(&add.file))));
+        return Err(usage(format!("{} is no name for a source", shown(&add.file)), "give one with `--name`"));
     };
     if BUILTINS.contains(&name.as_str()) {
         // It would run with what the built-in source is granted.
-        return Err(usage(format!("`{name}` is the name of a built-in source: give another with `--name`")));
+        return Err(usage(format!("`{name}` is the name of a built-in source"), "give another with `--name`"));
     }
     let folder = context.paths.plugins().ok_or_else(|| no_place("components"))?;
     let candidate = Candidate::read(&add.file, context)?;

@@ -46,7 +46,9 @@ pub(super) fn load(file: &Path, on_trial: &OnTrial, context: &Context) -> Result
 /// # Errors
 /// Exit 2 for what the command line says.
 pub(super) fn try_load(file: &Path, on_trial: &OnTrial, context: &Context) -> Result<Result<Loaded, Refused>, Failure> {
-    let folder = Path::new(".").canonicalize().map_err(|error| usage(format!("the current folder: {error}")))?;
+    let folder = Path::new(".")
+        .canonicalize()
+        .map_err(|error| usage(format!("the current folder: {error}"), "go to a folder that there is: `cd`"))?;
     let name = name_of(file).unwrap_or_else(|| SourceName::parse("it").expect("two letters are a name"));
     let settings = on_trial.setting.iter().cloned().collect();
     let (component, home) = (folder.join(file), context.environment.home());

@@ -236,7 +236,7 @@ pub struct Error<'a> {
     /// What happened.
     pub message: &'a str,
     /// What to do.
-    pub hint: Option<&'a str>,
+    pub hint: &'a str,
     /// What each step said.
     pub steps: Vec<Step<'a>>,
 }
@@ -282,7 +282,7 @@ impl<'a> From<&'a protocol::Explanation> for Resolution<'a> {
 impl<'a> From<&'a protocol::Failure> for Failed<'a> {
     fn from(failure: &'a protocol::Failure) -> Self {
         let protocol::Failure { code, message, hint, steps } = failure;
-        Self { error: Error { code: *code, message, hint: hint.as_deref(), steps: steps.iter().map(Into::into).collect() } }
+        Self { error: Error { code: *code, message, hint, steps: steps.iter().map(Into::into).collect() } }
     }
 }
 

@@ -27,7 +27,10 @@ use crate::{
 
 pub(super) fn run(run: &PluginRun, context: &Context) -> Result<ExitCode, Failure> {
     if run.reveal && !io::stdout().is_terminal() {
-        return Err(usage("`--reveal` shows the token on a terminal, and standard output is none"));
+        return Err(usage(
+            "`--reveal` shows the token on a terminal, and standard output is none",
+            "leave it out, or run it at a terminal",
+        ));
     }
     let call = ask(&run.file, &run.on_trial, &run.asked, context)?;
     if run.json {
