@@ -17,6 +17,10 @@ test *ARGS:
 docs:
     FLYTOKEN_WRITE_DOCS=1 cargo test --locked -p flytoken --test behaviours -- docs::the_reference
 
+# The pictures of the README, from what the program prints.
+pictures:
+    FLYTOKEN_WRITE_DOCS=1 cargo test --locked -p flytoken --test behaviours -- pictures::
+
 # Sources against a real server; needs nginx and openssl.
 servers *ARGS:
     cargo test --locked --test servers {{ARGS}}

@@ -36,7 +36,7 @@ fn only<'a>(checks: &'a [Value], name: &str) -> (&'a str, &'a str, Option<&'a st
     (check["state"].as_str().unwrap(), check["text"].as_str().unwrap(), check["command"].as_str())
 }
 
-fn ago(duration: Duration) -> String {
+pub(crate) fn ago(duration: Duration) -> String {
     let then = SystemClock::new(&Environment::default()).now().before(duration);
     jiff::Timestamp::from_second(then.seconds().try_into().unwrap()).unwrap().to_string()
 }

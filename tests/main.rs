@@ -49,6 +49,7 @@ mod observe;
 mod one_shots;
 mod output;
 mod panics;
+mod pictures;
 mod pins;
 mod plugin;
 mod policy;

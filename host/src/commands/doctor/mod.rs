@@ -4,8 +4,10 @@ mod agent;
 mod check;
 mod key;
 mod login;
+mod policy;
 mod program;
 mod sources;
+mod state;
 mod variables;
 
 use std::process::ExitCode;
@@ -18,6 +20,7 @@ use crate::{
     output::{Paint, Table},
     plain,
     protocol::{Failure, FailureCode},
+    trust::shown,
 };
 
 pub(super) fn run(doctor: &Doctor, context: &Context) -> Result<ExitCode, Failure> {
@@ -35,14 +38,18 @@ fn checks(context: &Context) -> Vec<Check> {
     let layers = context.paths.layers(rustix::process::getuid().as_raw());
     let loaded = config::load(&layers);
     let running = agent::ask(context);
-    let mut checks = login::checks(context);
+    let mut checks = vec![version()];
+    checks.extend(login::checks(context));
     checks.extend(variables::checks(context));
     checks.push(program::check(&context.environment));
     checks.push(agent::check(context, &running));
+    checks.push(policy::check(context, &running));
+    checks.push(state::check(context));
     checks.push(key::check(context, loaded.as_ref().ok().and_then(|loaded| loaded.config.key)));
     match &loaded {
         Ok(loaded) => {
             checks.push(configuration(loaded));
+            checks.push(audit(loaded));
             checks.extend(sources::checks(context, &loaded.config, &running));
         }
         Err(errors) => {
@@ -51,6 +58,22 @@ fn checks(context: &Context) -> Vec<Check> {
         }
     }
     checks
+}
+
+/// What a report has to be read with.
+fn version() -> Check {
+    Check::ok("flytoken", format!("{} for {} on {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, std::env::consts::OS))
+}
+
+fn audit(loaded: &Loaded) -> Check {
+    Check::ok(
+        "audit",
+        match &loaded.config.audit {
+            Some(audit) if audit.required => format!("{}; without a line in it no token is given", shown(&audit.path)),
+            Some(audit) => shown(&audit.path),
+            None => "not kept".into(),
+        },
+    )
 }
 
 fn configuration(loaded: &Loaded) -> Check {
