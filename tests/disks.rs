@@ -124,7 +124,7 @@ fn a_disk_that_fails_while_an_agent_runs_is_an_error_and_one_that_recovers_needs
 
 /// Lets the agent write so many bytes of each file, or as many as it likes.
 #[cfg(target_os = "linux")]
-fn limit(agent: &Agent, bytes: Option<u64>) {
+pub(crate) fn limit(agent: &Agent, bytes: Option<u64>) {
     use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
     let pid = Pid::from_raw(agent.pid().try_into().unwrap());
     let maximum = getrlimit(Resource::Fsize).maximum;

@@ -68,3 +68,4 @@ mod switch;
 mod system_agent;
 mod trial;
 mod tutorial;
+mod week;
