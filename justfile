@@ -13,9 +13,9 @@ check:
 test *ARGS:
     cargo test --locked {{ARGS}}
 
-# The pages that are made from something else: the reference of the contract.
+# The pages that are made from something else: the reference of the contract, and the errors.
 docs:
-    FLYTOKEN_WRITE_DOCS=1 cargo test --locked -p flytoken --test behaviours -- docs::the_reference
+    FLYTOKEN_WRITE_DOCS=1 cargo test --locked -p flytoken --test behaviours -- docs::the_reference messages::
 
 # The pictures of the README, from what the program prints.
 pictures:

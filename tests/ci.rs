@@ -138,3 +138,70 @@ fn an_agent_uses_the_file_and_not_its_starters_variables() {
     let _agent = home.agent();
     assert!(Bundle::of(&home.run(&["get", "web"]).token()).is_from(&in_file));
 }
+
+/// Programs that the page calls, as far as a job sees them: `fly` says how it was called, what masks reads its input, and the others do nothing.
+const STAND_INS: [(&str, &str); 3] = [
+    ("fly", "case $FLY_API_TOKEN in 'FlyV1 fm2_'*) echo \"fly $*\";; *) exit 1;; esac"),
+    ("buildkite-agent", "read -r token; case $token in 'FlyV1 fm2_'*) echo \"masked by $*\";; *) exit 1;; esac"),
+    ("cargo", "echo \"cargo $*\""),
+];
+
+/// Everything that a job of this platform would run, line by line or as one script.
+fn scripts(value: &serde_yaml::Value, found: &mut Vec<String>) {
+    match value {
+        serde_yaml::Value::Mapping(map) => {
+            for (key, value) in map {
+                match (key.as_str(), value) {
+                    (Some("run" | "script" | "commands"), serde_yaml::Value::String(script)) => found.push(script.clone()),
+                    (Some("run" | "script" | "commands"), serde_yaml::Value::Sequence(lines)) => {
+                        found.extend(lines.iter().map(|line| line.as_str().expect("a line of text").to_owned()));
+                    }
+                    _ => scripts(value, found),
+                }
+            }
+        }
+        serde_yaml::Value::Sequence(list) => list.iter().for_each(|value| scripts(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn what_the_page_on_ci_has_jobs_run_works_with_one_token_and_shows_it_nowhere() {
+    let page = crate::readme::document("docs/ci.md");
+    let blocks = |word: &str| {
+        let blocks = page.split(&format!("```{word}\n")).skip(1).map(|block| block.split("\n```").next().unwrap().to_owned());
+        blocks.collect::<Vec<_>>()
+    };
+    let mut lines = Vec::new();
+    for yaml in blocks("yml") {
+        scripts(&serde_yaml::from_str(&yaml).unwrap(), &mut lines);
+    }
+    for block in blocks("Dockerfile").iter().chain(&blocks("sh")) {
+        let commands = block
+            .lines()
+            .filter_map(|line| Some(&line[line.find("flytoken exec").or_else(|| line.starts_with("flytoken").then_some(0))?..]));
+        lines.extend(commands.map(str::to_owned));
+    }
+    assert!(lines.len() >= 14, "{lines:?}");
+    let mut home = machine(None);
+    let token = format!("FlyV1 {}", minted(7, DAY));
+    home.set("FLY_API_TOKEN", &token);
+    for (name, script) in STAND_INS {
+        home.write(home.outside("bin").join(name), format!("#!/bin/sh\n{script}\n"));
+        fs::set_permissions(home.outside("bin").join(name), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let folder = home.outside("secrets");
+    fs::create_dir_all(&folder).unwrap();
+    home.set("GITHUB_ENV", &folder.join("github").display().to_string());
+    for line in lines {
+        let shown = home.shell(&folder, &format!("set -e\n{line}\necho \"the end of it\""));
+        let (mut shown_at_all, is_doctor) = (shown.clone(), line.starts_with("flytoken doctor"));
+        assert!(is_doctor || shown.ends_with("the end of it\n"), "{line}\n{shown}");
+        assert!(!line.contains("fly ") || shown.contains("fly ") || shown.contains("masked by redactor add"), "{line}\n{shown}");
+        // A platform takes this line out of its log; nothing else has a token in it, but for who asks for one.
+        shown_at_all = shown_at_all.lines().filter(|line| !line.starts_with("::add-mask::")).collect();
+        assert!(line.starts_with("flytoken get web --json") || !shown_at_all.contains("fm2_"), "{line}\n{shown}");
+    }
+    let kept = fs::read_to_string(folder.join("github")).unwrap();
+    assert!(kept.starts_with("FLY_READ_TOKEN=FlyV1 fm2_") && !kept.contains(&token), "what is handed on is narrower than the secret");
+}

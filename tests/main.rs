@@ -44,6 +44,7 @@ mod lifecycle;
 mod load;
 mod login;
 mod manual;
+mod messages;
 mod mints;
 mod observe;
 mod one_shots;

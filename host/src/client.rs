@@ -276,14 +276,18 @@ impl ClientError {
             Self::Unreachable { .. } => "start one: `flytoken agent`".into(),
             Self::Deaf { pid: Pid(Some(pid)), .. } => format!("stop it with `kill {pid}` and start another: `flytoken agent`"),
             Self::Deaf { .. } | Self::Gone => "try again; if it stays so, start another agent: `flytoken agent`".into(),
-            Self::Foreign { .. } => "set FLYTOKEN_SOCKET to a path in a directory of your own, or run this as that user".into(),
+            Self::Foreign { .. } => {
+                "name one in a directory of your own: `export FLYTOKEN_SOCKET=~/.flytoken/agent.sock`; or run this as that user".into()
+            }
             Self::Untrusted { .. } => "have the administrator look at it; an agent of your own goes before it: `flytoken agent`".into(),
             Self::Silent => "see what it is busy with: `flytoken status`, or the agent's log".into(),
             Self::Skew { theirs, pid: Pid(pid) } => skew::hint_of_client(*theirs, *pid),
-            Self::Frame(_) => "see that FLYTOKEN_SOCKET names the socket of a flytoken agent".into(),
+            Self::Frame(_) => "see that it is the socket of a flytoken agent: `echo $FLYTOKEN_SOCKET`".into(),
             Self::Refused(failure) => failure.hint.clone(),
             Self::Endpoint(error) => error.hint(),
-            Self::Lock(_) | Self::Io { .. } => "see that you may use that path, or set FLYTOKEN_SOCKET to another".into(),
+            Self::Lock(_) | Self::Io { .. } => {
+                "see that you may use that path, or name another: `export FLYTOKEN_SOCKET=~/.flytoken/agent.sock`".into()
+            }
         }
     }
 }

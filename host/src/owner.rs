@@ -205,7 +205,7 @@ fn crashed(key: &Key) -> Failure {
     Failure {
         code: FailureCode::Internal,
         message: format!("flytoken failed while it resolved a token for app `{}`", key.app),
-        hint: "this is a defect of flytoken; the other apps are not touched, and the next request starts anew".into(),
+        hint: "this is a defect of flytoken; the other apps are not touched, and the next request starts anew; tell its authors what `flytoken doctor --json` says".into(),
         steps: Vec::new(),
     }
 }

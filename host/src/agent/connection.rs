@@ -315,7 +315,7 @@ fn defect() -> Failure {
     Failure {
         code: FailureCode::Internal,
         message: "the agent failed while it worked on this request".into(),
-        hint: "see the agent's log, and report what it says".into(),
+        hint: "see the agent's log, and report what it says and `flytoken doctor --json`".into(),
         steps: Vec::new(),
     }
 }

@@ -144,10 +144,10 @@ impl EndpointError {
         match self {
             Self::Running { pid: Pid(Some(pid)), .. } => format!("use that one (`flytoken status`), or stop it: `kill {pid}`"),
             Self::Running { .. } => "use that one: `flytoken status`".into(),
-            Self::TooLong { .. } => "set FLYTOKEN_SOCKET to a shorter path, or XDG_RUNTIME_DIR to a shorter directory".into(),
-            Self::Directory { .. } => "set FLYTOKEN_SOCKET to a path in a directory of your own with mode 0700".into(),
+            Self::TooLong { .. } => "name a shorter one: `export FLYTOKEN_SOCKET=/run/user/$(id -u)/flytoken.sock`, or set XDG_RUNTIME_DIR to a shorter directory".into(),
+            Self::Directory { .. } => "name one in a directory of your own with mode 0700: `export FLYTOKEN_SOCKET=~/.flytoken/agent.sock`".into(),
             Self::Occupied { socket } => format!("move `{}` aside, or set FLYTOKEN_SOCKET to another path", socket.display()),
-            Self::Lock(_) | Self::Io { .. } => "see that the directory can be written, or set FLYTOKEN_SOCKET to another path".into(),
+            Self::Lock(_) | Self::Io { .. } => "see that the directory can be written, or name another: `export FLYTOKEN_SOCKET=~/.flytoken/agent.sock`".into(),
         }
     }
 }

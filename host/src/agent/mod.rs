@@ -144,8 +144,12 @@ fn admitted(stream: UnixStream, open: usize, seats: &Seats, core: &impl Answers)
 
 /// Says why, as far as it can be said without waiting: a fresh connection has room for so little.
 fn refuse(stream: &UnixStream, why: &str) {
-    let failure =
-        Failure { code: FailureCode::TryAgain, message: why.into(), hint: "close connections that are not used".into(), steps: Vec::new() };
+    let failure = Failure {
+        code: FailureCode::TryAgain,
+        message: why.into(),
+        hint: "close connections that are not used; `flytoken status` counts them".into(),
+        steps: Vec::new(),
+    };
     let mut outgoing = Outgoing::default();
     encode_answer(&mut outgoing, 0, &Err(failure));
     let written: io::Result<usize> = stream.try_write(outgoing.unsent());

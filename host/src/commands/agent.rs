@@ -85,7 +85,7 @@ fn of_the_system(context: &Context) -> Result<Setup, Failure> {
 }
 
 fn exhausted(cause: &io::Error) -> Failure {
-    failure(FailureCode::Agent, format!("the agent cannot listen: {cause}"), "see that the system has descriptors left")
+    failure(FailureCode::Agent, format!("the agent cannot listen: {cause}"), "see that the system has descriptors left: `ulimit -n`")
 }
 
-const PLACE: &str = "set FLYTOKEN_SOCKET to a short path in a directory of your own";
+const PLACE: &str = "name a short path in a directory of your own: `export FLYTOKEN_SOCKET=~/.flytoken/agent.sock`";

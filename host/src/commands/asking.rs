@@ -71,7 +71,7 @@ impl Context {
             Some(socket) if is_required => Err(ClientError::Unreachable { socket: socket.into() }.into()),
             None if is_required => {
                 let message = "there is no place for an agent's socket: neither XDG_RUNTIME_DIR nor HOME is set";
-                Err(failure(FailureCode::Agent, message, "set FLYTOKEN_SOCKET"))
+                Err(failure(FailureCode::Agent, message, "say where it is: `export FLYTOKEN_SOCKET=/path/to/agent.sock`"))
             }
             Some(_) | None => Ok(None),
         }
@@ -107,4 +107,5 @@ pub(super) enum Asked {
     System(Answer),
 }
 
-const SHORTER: &str = "set FLYTOKEN_SOCKET to a shorter path, or XDG_RUNTIME_DIR to a shorter directory";
+const SHORTER: &str =
+    "name a shorter one: `export FLYTOKEN_SOCKET=/run/user/$(id -u)/flytoken.sock`, or set XDG_RUNTIME_DIR to a shorter directory";

@@ -72,7 +72,11 @@ fn tail(tail: &AuditTail, context: &Context) -> Result<(), Failure> {
         return Err(failure(FailureCode::Misconfigured, message, hint));
     };
     let lines = last_lines(&settings.path, tail).map_err(|cause| {
-        failure(FailureCode::TryAgain, format!("cannot read `{}`: {cause}", settings.path.display()), "nothing may have been asked yet")
+        failure(
+            FailureCode::TryAgain,
+            format!("cannot read `{}`: {cause}", settings.path.display()),
+            "nothing may have been asked yet: try again after `flytoken get APP`",
+        )
     })?;
     if tail.json {
         return context.output.print(&lines.iter().fold(String::new(), |all, line| all + &line.to_string() + "\n"));

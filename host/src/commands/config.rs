@@ -23,7 +23,11 @@ pub(super) fn run(config: &Config, context: &Context) -> Result<(), Failure> {
 
 fn path(context: &Context, json: bool) -> Result<(), Failure> {
     let path = context.paths.config_file().ok_or_else(|| {
-        failure(FailureCode::Misconfigured, "there is no place for a configuration file: HOME is not set", "set FLYTOKEN_CONFIG")
+        failure(
+            FailureCode::Misconfigured,
+            "there is no place for a configuration file: HOME is not set",
+            "say where it is: `export FLYTOKEN_CONFIG=/path/to/config.yaml`",
+        )
     })?;
     let path = path.display().to_string();
     if json { context.output.print_json(&Path { path: &path }) } else { context.output.print(&format!("{path}\n")) }

@@ -11,7 +11,7 @@ use crate::{
 pub(super) fn run(env: &Env, context: &Context) -> Result<(), Failure> {
     let delivered = context.token(&env.app, env.kind, env.wish)?;
     let lines = lines(env.format, &delivered.token.printed())
-        .ok_or_else(|| usage("the token holds characters that no `.env` file can", "use another --format"))?;
+        .ok_or_else(|| usage("the token holds characters that no `.env` file can", "use another: `--format shell`"))?;
     context.output.print(&lines)?;
     context.tell(&delivered.facts);
     Ok(())

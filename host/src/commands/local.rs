@@ -165,13 +165,17 @@ pub(super) fn begin_log(context: &Context, usual: Level) {
 }
 
 fn too_late() -> Failure {
-    super::failure(FailureCode::TryAgain, format!("no source answered within {} s", PATIENCE.as_secs()), "try again in a moment")
+    super::failure(
+        FailureCode::TryAgain,
+        format!("no source answered within {} s", PATIENCE.as_secs()),
+        "try again in a moment; `flytoken status` says how the agent is",
+    )
 }
 
 fn no_runtime(cause: &io::Error) -> Failure {
     super::failure(
         FailureCode::Internal,
         format!("the runtime does not start: {cause}"),
-        "see that the system has threads and descriptors left",
+        "see that the system has threads and descriptors left: `ulimit -u -n`",
     )
 }

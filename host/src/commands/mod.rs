@@ -177,7 +177,11 @@ fn unexpected() -> Failure {
 
 /// A defect: the work on an answer ended without one.
 fn unexpected_end() -> Failure {
-    failure(FailureCode::Internal, "flytoken failed while it worked on the answer", "this is a defect of flytoken; try again")
+    failure(
+        FailureCode::Internal,
+        "flytoken failed while it worked on the answer",
+        "this is a defect of flytoken; try again, and tell its authors what `flytoken doctor --json` says",
+    )
 }
 
 /// Where an administrator's files lie and the agent of the whole system listens, and who the administrator is. No user's environment may move it.

@@ -65,7 +65,11 @@ fn check(check: &PolicyCheck, context: &Context) -> Result<ExitCode, Failure> {
         context.output.print(&format!("{}: {}\n", context.output.paint().good("ok"), plain::whole_line(&file)))?;
     } else {
         let message = format!("the policy does not hold:\n{}", errors.join("\n"));
-        return Err(failure(FailureCode::Misconfigured, message, "mend it; while it is in force nothing starts and nothing is answered"));
+        return Err(failure(
+            FailureCode::Misconfigured,
+            message,
+            "mend it, then run `flytoken policy check`; while it is in force nothing starts and nothing is answered",
+        ));
     }
     Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FailureCode::Misconfigured as u8) })
 }
@@ -173,7 +177,7 @@ fn facts(test: &PolicyTest, policy: &policy::Policy) -> Result<Facts, Failure> {
             ClientFact::Executable(path) => {
                 let found = attestation::executable_at(path).map_err(|cause| {
                     let message = format!("cannot look at {}: {cause}", plain::whole_line(&path.display().to_string()));
-                    failure(FailureCode::Usage, message, "name the program by its absolute path")
+                    failure(FailureCode::Usage, message, "name the program by its absolute path, as in `--client /usr/bin/terraform`")
                 })?;
                 facts.executable = Some(found);
             }
@@ -188,8 +192,13 @@ fn number(what: &str, text: &str, find: impl FnOnce(&str) -> Result<Option<u32>,
     if let Ok(number) = text.parse() {
         return Ok(number);
     }
-    let unknown =
-        || failure(FailureCode::Usage, format!("this machine knows no {what} `{}`", plain::line(text)), "name another, or its number");
+    let unknown = || {
+        failure(
+            FailureCode::Usage,
+            format!("this machine knows no {what} `{}`", plain::line(text)),
+            "name another, or its number; `getent passwd` lists them",
+        )
+    };
     find(text).ok().flatten().ok_or_else(unknown)
 }
 

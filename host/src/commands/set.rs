@@ -49,7 +49,11 @@ pub(super) fn read(prompt: &str) -> Result<ApiToken, Failure> {
     let text = input::text(prompt, MAX_INPUT).map_err(|error| usage(error.to_string(), "pipe it in: `… | flytoken set APP`"))?;
     let token = ApiToken::new(text);
     if token.expose().is_empty() {
-        return Err(failure(FailureCode::Usage, "no token was given", "paste one at the prompt, or pipe one in"));
+        return Err(failure(
+            FailureCode::Usage,
+            "no token was given",
+            "paste one at the prompt, or pipe one in: `fly tokens create deploy -a APP | flytoken set APP`",
+        ));
     }
     Ok(token)
 }

@@ -91,7 +91,7 @@ impl Core {
             Err(_) => Err(Failure {
                 code: FailureCode::TryAgain,
                 message: format!("no source answered for app `{}` within {} s", key.app, PATIENCE.as_secs()),
-                hint: "it is still being asked; try again in a moment".into(),
+                hint: "it is still being asked; try again in a moment, or see `flytoken explain APP`".into(),
                 steps: Vec::new(),
             }),
         }

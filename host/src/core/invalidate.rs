@@ -63,7 +63,7 @@ fn cut_off() -> Failure {
     Failure {
         code: FailureCode::Internal,
         message: "the invalidation holds until the agent ends, but may not be on disk: flytoken failed while it wrote".into(),
-        hint: "this is a defect of flytoken; invalidate it again".into(),
+        hint: "this is a defect of flytoken; invalidate it again: `flytoken invalidate APP`".into(),
         steps: Vec::new(),
     }
 }

@@ -154,7 +154,7 @@ impl Core {
             Refused::Broke(_) => FailureCode::TryAgain,
         };
         let code = if code == FailureCode::NoToken { FailureCode::TryAgain } else { code };
-        let hint = "mend that, then run the same command again";
+        let hint = "mend that, then run the same command again; `flytoken doctor` may say more";
         Failure { code, message: format!("{what}: {}", keep::text(refused)), hint: hint.into(), steps: Vec::new() }
     }
 }

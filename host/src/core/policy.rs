@@ -70,7 +70,7 @@ impl Core {
             Ruling::Answer { .. } => Err(Failure {
                 code: FailureCode::TryAgain,
                 message: "another policy came into force while the token was obtained".into(),
-                hint: "ask once more".into(),
+                hint: "ask once more, with the same command; `flytoken policy show` says what is in force".into(),
                 steps: Vec::new(),
             }),
         }

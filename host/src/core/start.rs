@@ -319,7 +319,7 @@ fn policy_failed(error: &config::ConfigErrors) -> Failure {
 }
 
 fn internal(error: &dyn std::fmt::Display) -> Failure {
-    let hint = "see that the system has threads and memory left; if so, this is a defect of flytoken".into();
+    let hint = "see that the system has threads and memory left, `ulimit -u -v`; if so, this is a defect of flytoken".into();
     Failure { code: FailureCode::Internal, message: format!("flytoken could not start: {error}"), hint, steps: Vec::new() }
 }
 

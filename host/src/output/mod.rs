@@ -139,7 +139,7 @@ fn unwritten(cause: &io::Error) -> Failure {
     Failure {
         code: FailureCode::Internal,
         message: format!("cannot write to stdout: {cause}"),
-        hint: "see where standard output leads to, and that it has room".into(),
+        hint: "see where standard output leads to, and that it has room: `df -h`".into(),
         steps: Vec::new(),
     }
 }

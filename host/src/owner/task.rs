@@ -189,7 +189,12 @@ impl<U: Upstream> Owner<U> {
                 "the token for app `{}` was invalidated, or login or configuration changed, each time it was resolved",
                 self.key.app
             );
-            self.fail(Failure { code: FailureCode::TryAgain, message, hint: "try again".into(), steps: Vec::new() });
+            self.fail(Failure {
+                code: FailureCode::TryAgain,
+                message,
+                hint: "try again, with the same command; `flytoken status` says what changed".into(),
+                steps: Vec::new(),
+            });
         }
     }
 

@@ -86,14 +86,14 @@ impl StoreError {
         match self {
             Self::Io { path, .. } => format!("see that `{}` can be written and its disk has room", parent(path).display()),
             Self::File(error) => error.hint(),
-            Self::Busy { .. } => "use the agent that is running, or stop it first".into(),
+            Self::Busy { .. } => "use the agent that is running, or stop it first: `flytoken status` names its process".into(),
             Self::KeptDamaged { path, .. } => {
                 format!("restore it from a backup, or start anew with `{}`: manual tokens then have to be set again", mend(path))
             }
             Self::OtherKey { path } => format!("bring its key back, or start anew with `{}`", mend(path)),
-            Self::Newer { .. } => "update flytoken".into(),
+            Self::Newer { .. } => "update flytoken: `flytoken --version` says which this is".into(),
             Self::Unreadable { .. } => "set it again: `flytoken set APP` writes over it, `flytoken unset APP` removes it".into(),
-            Self::TooLong { .. } => "see that the token is one, and not a whole file".into(),
+            Self::TooLong { .. } => "see that the token is one, and not a whole file: `flytoken inspect` says what it is".into(),
         }
     }
 }

@@ -55,18 +55,18 @@ impl KeyError {
     /// What the user can do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Unreachable { place: KeyPlace::Keyring, .. } => "unlock the keyring, or run this inside your desktop session".into(),
+            Self::Unreachable { place: KeyPlace::Keyring, .. } => "unlock the keyring, or run this inside your desktop session; `key: file` in the configuration does without one".into(),
             Self::Unreachable { place: KeyPlace::Systemd, .. } | Self::Missing { place: KeyPlace::Systemd } => {
                 format!("give the service the credential: `LoadCredentialEncrypted={CREDENTIAL}` in its unit")
             }
             Self::Unreachable { .. } | Self::Missing { .. } | Self::Malformed { .. } => {
-                "bring the key back, or move the state directory aside and start anew: manual tokens then have to be set again".into()
+                "bring the key back, or move the state directory aside and start anew, and `flytoken set` the manual tokens again: `flytoken doctor` names it".into()
             }
             Self::Elsewhere { recorded, .. } => {
                 format!("say `key: {}`, or move the state directory aside and start anew", name(*recorded))
             }
             Self::Record { path } => format!("write `keyring`, `systemd` or `file` into `{}`: where the key is", path.display()),
-            Self::Lock(LockError::Busy { .. }) => "try again".into(),
+            Self::Lock(LockError::Busy { .. }) => "try again; `flytoken doctor` says where the key is looked for".into(),
             Self::Lock(LockError::File(error)) | Self::File(error) => error.hint(),
         }
     }

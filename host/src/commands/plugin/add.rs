@@ -73,7 +73,11 @@ impl Drop {
         };
         match fs::read_to_string(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::Missing(path)),
-            Err(error) => Err(failure(FailureCode::Misconfigured, format!("{}: {error}", shown(&path)), "see that it can be read")),
+            Err(error) => Err(failure(
+                FailureCode::Misconfigured,
+                format!("{}: {error}", shown(&path)),
+                format!("see that it can be read: `ls -l {}`", shown(&path)),
+            )),
             Ok(text) => Ok(match Pin::found_in(&text, name) {
                 Ok(pin) => Self::Pinned { path, text, pin },
                 Err(why) => Self::Odd { path, why },
@@ -140,14 +144,18 @@ fn write(name: &SourceName, candidate: &Candidate, pin: &Pin, file: &Drop, conte
         }
     };
     place(path, &text).map_err(|error| {
-        failure(FailureCode::Misconfigured, format!("{} cannot be written: {error}", shown(path)), "see that its folder can be written to")
+        failure(
+            FailureCode::Misconfigured,
+            format!("{} cannot be written: {error}", shown(path)),
+            format!("see that its folder can be written to: `ls -ld {}`", shown(path.parent().unwrap_or(path))),
+        )
     })?;
     let layers = context.paths.layers(rustix::process::getuid().as_raw());
     let loaded = config::load(&layers).map_err(|errors| {
         failure(
             FailureCode::Misconfigured,
             format!("{} is written, and the configuration does not hold:\n{errors}", shown(path)),
-            "mend it",
+            "mend it, then run `flytoken config check`",
         )
     })?;
     context.output.print(&format!("{name}: added; its configuration is {}\n", shown(path)))?;
@@ -194,9 +202,13 @@ pub(super) fn place(path: &Path, text: &str) -> io::Result<()> {
 
 fn odd(path: &Path, why: &Unexpected, lines: &str) -> Failure {
     let message = format!("{} is left as it is: in it {why}", shown(path));
-    failure(FailureCode::Misconfigured, message, format!("put these lines in their place there:\n{lines}"))
+    failure(
+        FailureCode::Misconfigured,
+        message,
+        format!("put these lines in their place there, then run `flytoken config check`:\n{lines}"),
+    )
 }
 
 fn no_place(what: &str) -> Failure {
-    failure(FailureCode::Misconfigured, format!("there is no place for {what}: HOME is not set"), "set HOME")
+    failure(FailureCode::Misconfigured, format!("there is no place for {what}: HOME is not set"), "say where that is: `export HOME=~`")
 }

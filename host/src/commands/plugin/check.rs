@@ -24,8 +24,8 @@ pub(super) fn run(check: &PluginCheck, context: &Context) -> Result<ExitCode, Fa
         Ok(loaded) => {
             let bench = Bench::new(loaded.trial, loaded.inspected, check.app.clone(), usize::from(check.calls));
             let runtime = Builder::new_current_thread().enable_all().build();
-            let runtime =
-                runtime.map_err(|cause| failure(FailureCode::Internal, cause.to_string(), "see that the system has threads left"))?;
+            let runtime = runtime
+                .map_err(|cause| failure(FailureCode::Internal, cause.to_string(), "see that the system has threads left: `ulimit -u`"))?;
             runtime.block_on(laws::judge(&bench))
         }
     };

@@ -20,7 +20,7 @@ use crate::{
 
 pub(super) fn run(json: bool, context: &Context) -> Result<ExitCode, Failure> {
     let Some(folder) = context.paths.components_cache() else {
-        let hint = "set HOME, XDG_CACHE_HOME or, in a unit, CacheDirectory=";
+        let hint = "say where it is: `export XDG_CACHE_HOME=~/.cache`, or, in a unit, CacheDirectory=";
         return Err(failure(FailureCode::Misconfigured, "there is no folder in which compiled code could be kept", hint));
     };
     let effective = effective(context)?;

@@ -60,9 +60,9 @@ impl Candidate {
     fn try_read(file: &Path, context: &Context) -> Result<Result<Self, LoadError>, Failure> {
         let about = |error: &dyn std::fmt::Display| format!("{}: {error}", shown(file));
         let mut bytes = Vec::new();
-        File::open(file)
-            .and_then(|file| file.take(LoadError::MOST_BYTES as u64 + 1).read_to_end(&mut bytes))
-            .map_err(|error| failure(FailureCode::Usage, about(&error), "name the file of a component"))?;
+        File::open(file).and_then(|file| file.take(LoadError::MOST_BYTES as u64 + 1).read_to_end(&mut bytes)).map_err(|error| {
+            failure(FailureCode::Usage, about(&error), "name the file of a component: `flytoken plugin inspect corp.wasm`")
+        })?;
         let runtime = runtime(context)?;
         // In reports it goes by the name of its file.
         let name = name_of(file).unwrap_or_else(|| SourceName::parse("it").expect("two letters are a name"));
@@ -79,8 +79,9 @@ fn name_of(file: &Path) -> Option<SourceName> {
 fn runtime(context: &Context) -> Result<Runtime, Failure> {
     let output: Output = context.output;
     let slow = move |_: &SourceName| output.say_to_person(|paint| paint.faint("compiling it, once; that may take a minute"));
-    Runtime::with_limits(context.paths.components_cache().as_deref(), CompileLimits::new(&context.environment), slow)
-        .map_err(|error| failure(FailureCode::Internal, error.to_string(), "see that the system has memory and threads left"))
+    Runtime::with_limits(context.paths.components_cache().as_deref(), CompileLimits::new(&context.environment), slow).map_err(|error| {
+        failure(FailureCode::Internal, error.to_string(), "see that the system has memory and threads left: `ulimit -v -u`")
+    })
 }
 
 /// What to do about a file that is no source.

@@ -15,8 +15,9 @@ use crate::{
 };
 
 pub(super) fn run(new: &PluginNew, context: &Context) -> Result<(), Failure> {
-    let project = Project::new(&new.name, new.lang, &new.needs)
-        .map_err(|error| failure(FailureCode::Usage, error.to_string(), "give it another name"))?;
+    let project = Project::new(&new.name, new.lang, &new.needs).map_err(|error| {
+        failure(FailureCode::Usage, error.to_string(), "give it another name: `flytoken plugin new corp-tokens --lang rust`")
+    })?;
     let folder = new.dir.clone().unwrap_or_else(|| new.name.as_str().into());
     let whole = absolute(&folder).map_err(|error| failure(FailureCode::Usage, error.to_string(), "name a folder with `--dir`"))?;
     project.write(&whole).map_err(|error| {

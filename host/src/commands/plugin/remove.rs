@@ -22,7 +22,9 @@ pub(super) fn run(remove: &PluginRemove, context: &Context) -> Result<(), Failur
     let Some(path) = path else {
         return Err(misconfigured(format!("`{name}` was not added here"), "`flytoken plugin list` shows every source there is"));
     };
-    let io_failed = |error: std::io::Error| misconfigured(format!("{}: {error}", shown(&path)), "see that it can be read and removed");
+    let io_failed = |error: std::io::Error| {
+        misconfigured(format!("{}: {error}", shown(&path)), "see that it can be read and removed: `flytoken config path` names its folder")
+    };
     let text = fs::read_to_string(&path).map_err(io_failed)?;
     let is_alone = serde_yaml::from_str::<Value>(&text).is_ok_and(|value| {
         let only = |value: &Value, key: &str| value.as_mapping().is_some_and(|map| map.len() == 1 && map.contains_key(key));
@@ -32,11 +34,13 @@ pub(super) fn run(remove: &PluginRemove, context: &Context) -> Result<(), Failur
     let (Ok(pin), true) = (pin, is_alone) else {
         return Err(misconfigured(
             format!("{} holds more than `{name}`, and is left as it is", shown(&path)),
-            "take its lines out by hand",
+            "take its lines out by hand; `flytoken config show` says where they are",
         ));
     };
     let layers = context.paths.layers(rustix::process::getuid().as_raw());
-    let loaded = config::load(&layers).map_err(|errors| misconfigured(format!("the configuration does not hold:\n{errors}"), "mend it"))?;
+    let loaded = config::load(&layers).map_err(|errors| {
+        misconfigured(format!("the configuration does not hold:\n{errors}"), "mend it, then run `flytoken config check`")
+    })?;
     let config = &loaded.config;
     let chains = [&config.chain].into_iter().chain(config.apps.iter().filter_map(|rule| rule.chain.as_ref()));
     if chains.flat_map(|chain| &chain.steps).any(|step| step.source == *name) {

@@ -59,7 +59,8 @@ pub(super) fn run(name: &SourceName, enable: bool, context: &Context) -> Result<
 /// The configuration, which has to hold.
 fn load(context: &Context) -> Result<Loaded, Failure> {
     let layers = context.paths.layers(rustix::process::getuid().as_raw());
-    config::load(&layers).map_err(|errors| misconfigured(format!("the configuration does not hold:\n{errors}"), "mend it"))
+    config::load(&layers)
+        .map_err(|errors| misconfigured(format!("the configuration does not hold:\n{errors}"), "mend it, then run `flytoken config check`"))
 }
 
 /// Checks that what was written counts: another file may say otherwise.
@@ -69,7 +70,10 @@ fn says(name: &SourceName, enable: bool, loaded: &Loaded) -> Result<(), Failure>
     }
     let key = KeyPath::default().key("sources").key(name.as_str()).key("enabled");
     let place = loaded.origins.of(&key).map_or_else(String::new, |origin| format!(" in {origin}"));
-    Err(misconfigured(format!("`sources.{name}.enabled` is {}{place}, and counts", !enable), "change it there"))
+    Err(misconfigured(
+        format!("`sources.{name}.enabled` is {}{place}, and counts", !enable),
+        "change it there; `flytoken config show` says where each value comes from",
+    ))
 }
 
 /// Waits until a running agent goes by what was written, so that who disables a source can rely on it.
@@ -108,7 +112,12 @@ struct Entry {
 
 /// The sources that the file disables.
 fn listed(text: &str, path: &Path) -> Result<BTreeSet<SourceName>, Failure> {
-    let odd = || misconfigured(format!("{} is not as it was written, and is left as it is", shown(path)), "change it by hand");
+    let odd = || {
+        misconfigured(
+            format!("{} is not as it was written, and is left as it is", shown(path)),
+            "change it by hand; `flytoken config show` says where each value comes from",
+        )
+    };
     let file: File = serde_yaml::from_str(text).map_err(|_| odd())?;
     file.sources.into_iter().map(|(name, entry)| if entry.enabled { Err(odd()) } else { Ok(name) }).collect()
 }
@@ -117,7 +126,9 @@ fn read(path: &Path) -> Result<Option<String>, Failure> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(misconfigured(format!("{}: {error}", shown(path)), "see that it can be read")),
+        Err(error) => {
+            Err(misconfigured(format!("{}: {error}", shown(path)), "see that it can be read: `flytoken config path` names its folder"))
+        }
     }
 }
 
@@ -134,7 +145,10 @@ fn put(path: &Path, disabled: &BTreeSet<SourceName>) -> Result<(), Failure> {
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    misconfigured(format!("{} cannot be written: {error}", shown(path)), "see that its folder can be written to")
+    misconfigured(
+        format!("{} cannot be written: {error}", shown(path)),
+        "see that its folder can be written to: `flytoken config path` names it",
+    )
 }
 
 fn misconfigured(message: impl Into<String>, hint: impl Into<String>) -> Failure {

@@ -23,7 +23,8 @@ pub(super) fn run(dev: &PluginDev, context: &Context) -> Result<ExitCode, Failur
         return once(&project, dev, context);
     }
     let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|cause| failure(FailureCode::Internal, cause.to_string(), "see that the system has threads left"))?;
+    let runtime =
+        runtime.map_err(|cause| failure(FailureCode::Internal, cause.to_string(), "see that the system has threads left: `ulimit -u`"))?;
     let _inside = runtime.enter();
     let places = || Places { files: project.files(), folders: Vec::new() };
     let mut changes = Changes::of(places());

@@ -81,13 +81,17 @@ impl Project {
         command.args(arguments).current_dir(&self.folder).stdin(Stdio::null()).stderr(Stdio::inherit());
         let output = command.output().map_err(|error| {
             let hint = match error.kind() {
-                io::ErrorKind::NotFound => format!("{}, or see that PATH leads to it", self.tool.installed_by()),
+                io::ErrorKind::NotFound => format!("{}, or see that PATH leads to it: `echo $PATH`", self.tool.installed_by()),
                 _ => "see that it can be started".to_owned(),
             };
             failure(FailureCode::Misconfigured, format!("`{line}` does not start: {error}"), hint)
         })?;
         if !output.status.success() {
-            return Err(failure(FailureCode::Misconfigured, format!("`{line}` failed: {}", output.status), "mend what it says above"));
+            return Err(failure(
+                FailureCode::Misconfigured,
+                format!("`{line}` failed: {}", output.status),
+                "mend what it says above; `--once` runs it again without waiting for a change",
+            ));
         }
         let component = if self.tool == Tool::Cargo { artifact(&output.stdout) } else { newest(&self.folder) };
         component.ok_or_else(|| {

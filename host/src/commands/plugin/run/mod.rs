@@ -29,7 +29,7 @@ pub(super) fn run(run: &PluginRun, context: &Context) -> Result<ExitCode, Failur
     if run.reveal && !io::stdout().is_terminal() {
         return Err(usage(
             "`--reveal` shows the token on a terminal, and standard output is none",
-            "leave it out, or run it at a terminal",
+            "leave `--reveal` out, or run it at a terminal",
         ));
     }
     let call = ask(&run.file, &run.on_trial, &run.asked, context)?;
@@ -58,7 +58,8 @@ pub(super) fn ask(file: &Path, on_trial: &OnTrial, asked: &Asked, context: &Cont
     };
     let terms = Terms { logged_out: asked.logged_out, ..Terms::default() };
     let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|cause| failure(FailureCode::Internal, cause.to_string(), "see that the system has threads left"))?;
+    let runtime =
+        runtime.map_err(|cause| failure(FailureCode::Internal, cause.to_string(), "see that the system has threads left: `ulimit -u`"))?;
     let ended = runtime.block_on(trial.resolve(&question, &terms));
     Ok(Ran {
         end: match ended.answer {
