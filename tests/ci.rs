@@ -8,7 +8,11 @@ use std::{
     time::Duration,
 };
 
-use crate::harness::{Bundle, Home, discharged, minted, organization, user_token};
+use crate::{
+    docs::blocks,
+    harness::{Bundle, Home, discharged, minted, organization, user_token},
+    readme::document,
+};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -167,23 +171,19 @@ fn scripts(value: &serde_yaml::Value, found: &mut Vec<String>) {
 
 #[test]
 fn what_the_page_on_ci_has_jobs_run_works_with_one_token_and_shows_it_nowhere() {
-    let page = crate::readme::document("docs/ci.md");
-    let blocks = |word: &str| {
-        let blocks = page.split(&format!("```{word}\n")).skip(1).map(|block| block.split("\n```").next().unwrap().to_owned());
-        blocks.collect::<Vec<_>>()
-    };
+    let page = document("docs/ci.md");
     let mut lines = Vec::new();
-    for yaml in blocks("yml") {
-        scripts(&serde_yaml::from_str(&yaml).unwrap(), &mut lines);
+    for yaml in blocks(&page, "yml") {
+        scripts(&serde_yaml::from_str(yaml).unwrap(), &mut lines);
     }
-    for block in blocks("Dockerfile").iter().chain(&blocks("sh")) {
+    for block in blocks(&page, "Dockerfile").into_iter().chain(blocks(&page, "sh")) {
         let commands = block
             .lines()
             .filter_map(|line| Some(&line[line.find("flytoken exec").or_else(|| line.starts_with("flytoken").then_some(0))?..]));
         lines.extend(commands.map(str::to_owned));
     }
     assert!(lines.len() >= 14, "{lines:?}");
-    let mut home = machine(None);
+    let mut home = Home::new();
     let token = format!("FlyV1 {}", minted(7, DAY));
     home.set("FLY_API_TOKEN", &token);
     for (name, script) in STAND_INS {

@@ -30,7 +30,7 @@ fn pages() -> Vec<(String, String)> {
 }
 
 /// The blocks of a page that are marked with this word.
-fn blocks<'a>(page: &'a str, word: &str) -> Vec<&'a str> {
+pub(crate) fn blocks<'a>(page: &'a str, word: &str) -> Vec<&'a str> {
     page.split(&format!("```{word}\n")).skip(1).map(|block| block.split("\n```").next().unwrap()).collect()
 }
 

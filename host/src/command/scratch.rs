@@ -4,12 +4,11 @@ use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
-    time::{Duration, UNIX_EPOCH},
+    time::Duration,
 };
 
 use crate::{
     system::{self, Environment},
-    time::Timestamp,
     trust,
 };
 
@@ -81,13 +80,15 @@ impl Drop for Scratch {
 
 /// Removes what is left in `place` of agents that were killed in the moment between making a folder and handing it over: empty folders of
 /// this user's that are older than any run.
-pub fn sweep(place: &Path, now: Timestamp) {
+pub fn sweep(place: &Path) {
+    // By the clock that dates them all: by any other, one that was made just now might look old.
+    let newest = Scratch::create(place).and_then(|scratch| fs::metadata(scratch.path())?.modified());
+    let Ok(now) = newest else { return };
     let uid = rustix::process::geteuid().as_raw();
     for entry in fs::read_dir(place).into_iter().flatten().flatten() {
         let is_named = entry.file_name().to_str().and_then(|name| name.strip_prefix(PREFIX)).is_some_and(|rest| rest.len() == 32);
         let Ok(metadata) = entry.metadata() else { continue };
-        let made = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-        let age = now.since(Timestamp::from_seconds(made.as_secs()));
+        let age = metadata.modified().ok().and_then(|made| now.duration_since(made).ok()).unwrap_or_default();
         if is_named && metadata.is_dir() && metadata.uid() == uid && age > ABANDONED {
             // One that is not empty stays: a supervisor is about to remove it.
             let _ = fs::remove_dir(entry.path());
@@ -127,6 +128,8 @@ const LAST_RESORT: &str = "/tmp";
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
 
     #[test]
@@ -154,12 +157,11 @@ mod tests {
     #[test]
     fn only_empty_folders_that_nobody_can_want_any_more_are_swept_up() {
         let parent = tempfile::tempdir().unwrap();
-        let now = Timestamp::from_seconds(2_000_000_000);
+        let now = fs::metadata(parent.path()).unwrap().modified().unwrap();
         let make = |name: &str, age: Duration| {
             let path = parent.path().join(name);
             fs::create_dir(&path).unwrap();
-            let made = UNIX_EPOCH + Duration::from_secs(now.seconds()) - age;
-            fs::File::open(&path).unwrap().set_modified(made).unwrap();
+            fs::File::open(&path).unwrap().set_modified(now - age).unwrap();
             path
         };
         let name = |digit: char| format!("flytoken-{}", digit.to_string().repeat(32));
@@ -169,7 +171,7 @@ mod tests {
         let full = make(&name('2'), day);
         fs::write(full.join("log"), "x").unwrap();
         fs::File::open(&full).unwrap().set_modified(UNIX_EPOCH).unwrap();
-        sweep(parent.path(), now);
+        sweep(parent.path());
         assert!(!left.exists());
         assert!(kept.iter().all(|path| path.exists()) && full.exists());
     }

@@ -155,8 +155,8 @@ impl Core {
         };
         let scratch = command::scratch_place(&environment);
         if mode == Mode::Agent {
-            let (place, now) = (scratch.clone(), clock.now());
-            drop(spawn_blocking(move || command::sweep(&place, now)));
+            let place = scratch.clone();
+            drop(spawn_blocking(move || command::sweep(&place)));
         }
         let core = Self::assemble(Parts {
             commands: Commands::new(supervisor::this_program().map_err(|error| internal(&error))?, scratch, &environment),
