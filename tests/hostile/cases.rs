@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use flytoken::token::{Caveat, Mask, ResourceSet};
+
 use crate::harness::{
+    ACME,
     components::{fixture, greedy},
-    minted, user_token,
+    discharged, minted, organization, user_token,
 };
 
 const DAY: Duration = Duration::from_hours(24);
@@ -95,6 +98,14 @@ pub(super) fn useless() -> Vec<Case> {
         answering("expired", &minted(APP, Duration::ZERO), "", "needs-human", "has expired"),
         answering("undischarged", undischarged, "", "needs-human", "discharge"),
         answering("wrong-app", &minted(APP + 1, DAY), "", "absent", "other apps"),
+        // It may do something, and nothing of what the kind is for.
+        answering(
+            "wrong-kind",
+            &discharged(organization(ACME).caveat(Caveat::Apps(ResourceSet::new([(APP, Mask::WRITE)]))), DAY),
+            "",
+            "absent",
+            "?",
+        ),
         answering("too-wide", &user_token(), "", "absent", "only a user token"),
     ]
 }
