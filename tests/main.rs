@@ -10,6 +10,7 @@
 mod harness;
 
 mod account;
+mod activation;
 mod apps;
 mod attenuate;
 mod audit;
@@ -38,6 +39,7 @@ mod hostile;
 mod ids;
 mod impostors;
 mod inspect;
+mod install;
 mod invalidate;
 mod kinds;
 mod lifecycle;

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use crate::harness::{Home, minted, user_token};
+use crate::harness::{Home, minted, user_token, write_program};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -71,6 +71,8 @@ fn every_example_of_the_readme_prints_what_it_says() {
     for app in ["web", "api"] {
         fly.mints(app, &[minted(123, DAY), minted(123, DAY)]);
     }
+    // No service manager of this machine's hears of it.
+    write_program(&home.outside("bin/systemctl"), b"#!/bin/sh\n");
     // The folder of an app, with what the examples pipe in: it is not searched for leaked tokens.
     let folder = home.outside("secrets");
     fs::create_dir(&folder).unwrap();

@@ -409,9 +409,13 @@ fn every_command_line_of_the_units_is_one_that_this_program_takes() {
 fn systemd_takes_the_units_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let program = env!("CARGO_BIN_EXE_flytoken");
+    // All of them first: one names another.
     for (unit, text) in units() {
+        let text = text.replace("/usr/local/bin/flytoken", program).replace("%h/.local/bin/flytoken", program);
+        fs::write(folder.path().join(&unit), text).unwrap();
+    }
+    for (unit, _) in units() {
         let file = folder.path().join(&unit);
-        fs::write(&file, text.replace("/usr/local/bin/flytoken", program).replace("%h/.local/bin/flytoken", program)).unwrap();
         let mut command = Command::new("systemd-analyze");
         command.arg("verify").arg(&file).env("SYSTEMD_LOG_LEVEL", "warning");
         let Ok(ran) = command.output() else { return println!("not shown: there is no systemd-analyze here") };

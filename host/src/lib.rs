@@ -67,6 +67,7 @@ pub mod demo;
 pub mod output;
 pub mod protocol;
 pub mod scaffold;
+pub mod service;
 pub mod trial;
 
 #[cfg(test)]

@@ -27,10 +27,15 @@ impl Agent {
     }
 
     /// Starts an agent by this command and waits until it listens on `socket`.
-    pub(crate) fn start_by(home: &Home, mut command: Command, socket: &Path) -> Self {
+    pub(crate) fn start_by(home: &Home, command: Command, socket: &Path) -> Self {
+        Self::start_with(home, command, socket, Stdio::null())
+    }
+
+    /// The same, with something on its standard input.
+    pub(crate) fn start_with(home: &Home, mut command: Command, socket: &Path, input: Stdio) -> Self {
         let log = home.outside("agent.log");
         let file = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().unwrap();
+        let mut child = command.stdin(input).stdout(Stdio::null()).stderr(file).spawn().unwrap();
         eventually("the agent", || {
             if let Some(status) = child.try_wait().unwrap() {
                 panic!("the agent ended with {status}: {}", fs::read_to_string(&log).unwrap_or_default());
@@ -101,6 +106,12 @@ impl Agent {
         self.search_processes();
         kill_process(self.rustix_pid(), signal).unwrap();
         let status = self.child.wait().unwrap();
+        assert!(status.success(), "the agent ended with {status}: {}", self.log());
+    }
+
+    /// Waits until it ends of its own accord; fails unless it ends well.
+    pub(crate) fn ends(mut self) {
+        let status = eventually("the agent's end", || self.child.try_wait().unwrap());
         assert!(status.success(), "the agent ended with {status}: {}", self.log());
     }
 

@@ -11,6 +11,7 @@ mod followed;
 mod home;
 mod process;
 mod puppet;
+mod service_manager;
 mod tokens;
 mod vectors;
 mod wire;
@@ -24,6 +25,7 @@ pub(crate) use self::{
     home::{Home, Ran},
     process::{NOBODY, as_nobody, is_there, wrapped},
     puppet::{Puppet, write_program},
+    service_manager::ServiceManager,
     tokens::{ACME, Account, Bundle, Login, discharged, minted, organization, user_token},
     vectors::vectors,
     wire::{Wire, frame, framed, get},

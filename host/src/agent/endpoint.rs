@@ -10,7 +10,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::lock::AgentLock;
+use rustix::{
+    io::Errno,
+    net::{AddressFamily, SocketAddrUnix, SocketType, sockopt::socket_acceptconn},
+};
+
+use super::{
+    activation::HINT,
+    lock::{AgentLock, Holder},
+};
 use crate::{
     audience::Audience,
     causes::with_causes,
@@ -19,11 +27,20 @@ use crate::{
     trust,
 };
 
-/// The place of a socket of which this process is the only agent. Dropping it removes the socket, then gives up the lock.
+/// The place of a socket of which this process is the only agent. Dropping it removes the socket if this process made it, then gives up the
+/// lock.
 #[derive(Debug)]
 pub struct Endpoint {
     socket: PathBuf,
+    maker: Maker,
     _lock: AgentLock,
+}
+
+/// Who made the socket, and removes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Maker {
+    ThisProcess,
+    ServiceManager,
 }
 
 impl Endpoint {
@@ -47,13 +64,28 @@ impl Endpoint {
                 0o666
             }
         };
-        let lock = AgentLock::take(socket)?.map_err(|pid| EndpointError::Running { socket: socket.into(), pid: Pid(pid) })?;
+        check_unused(socket)?;
+        let lock = take_lock(socket)?;
         remove_stale(socket)?;
         let listener = UnixListener::bind(socket).map_err(EndpointError::io("listen on", socket))?;
         // Nobody else can reach it in between: the directory is the owner's.
         fs::set_permissions(socket, Permissions::from_mode(mode)).map_err(EndpointError::io("set the mode of", socket))?;
         listener.set_nonblocking(true).map_err(EndpointError::io("listen on", socket))?;
-        Ok((Self { socket: socket.into(), _lock: lock }, listener))
+        Ok((Self { socket: socket.into(), maker: Maker::ThisProcess, _lock: lock }, listener))
+    }
+
+    /// Takes over a socket that a service manager made and listens on: it has to be the one that clients look for, in a directory and of a
+    /// mode as if this process had made it. It stays when the agent goes, for whoever asks next. The listener is as from [`Self::claim`].
+    ///
+    /// # Errors
+    /// As [`Self::claim`], and [`EndpointError::Handed`] says what is wrong with the socket.
+    pub fn adopt(socket: &Path, listener: UnixListener) -> Result<(Self, UnixListener), EndpointError> {
+        check_length(socket)?;
+        check_handed(socket, &listener)?;
+        check_directory(directory_of(socket))?;
+        let lock = take_lock(socket)?;
+        listener.set_nonblocking(true).map_err(EndpointError::io("listen on", socket))?;
+        Ok((Self { socket: socket.into(), maker: Maker::ServiceManager, _lock: lock }, listener))
     }
 
     /// The socket's path.
@@ -64,8 +96,10 @@ impl Endpoint {
 
 impl Drop for Endpoint {
     fn drop(&mut self) {
-        // If it cannot be removed, the next agent takes it over.
-        let _ = fs::remove_file(&self.socket);
+        if self.maker == Maker::ThisProcess {
+            // If it cannot be removed, the next agent takes it over.
+            let _ = fs::remove_file(&self.socket);
+        }
     }
 }
 
@@ -80,6 +114,18 @@ pub enum EndpointError {
         socket: PathBuf,
         /// Its process id.
         pid: Pid,
+    },
+    /// Somebody listens on it and starts an agent for whoever asks, as systemd does.
+    #[error("somebody listens on `{socket}` already, though no agent runs: a service manager that starts one for whoever asks", socket = socket.display())]
+    Managed {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// What a service manager handed over is not what it should be.
+    #[error("the socket that the unit hands over cannot be used: {problem}")]
+    Handed {
+        /// What is wrong with it.
+        problem: String,
     },
     /// The system's socket addresses are shorter.
     #[error("the socket's path `{socket}` is {length} bytes long, and at most {MAX_PATH} fit", socket = socket.display())]
@@ -144,6 +190,10 @@ impl EndpointError {
         match self {
             Self::Running { pid: Pid(Some(pid)), .. } => format!("use that one (`flytoken status`), or stop it: `kill {pid}`"),
             Self::Running { .. } => "use that one: `flytoken status`".into(),
+            Self::Managed { .. } => {
+                "just ask, which starts it: `flytoken status`; or have it started by nobody: `flytoken agent uninstall`".into()
+            }
+            Self::Handed { .. } => HINT.into(),
             Self::TooLong { .. } => "name a shorter one: `export FLYTOKEN_SOCKET=/run/user/$(id -u)/flytoken.sock`, or set XDG_RUNTIME_DIR to a shorter directory".into(),
             Self::Directory { .. } => "name one in a directory of your own with mode 0700: `export FLYTOKEN_SOCKET=~/.flytoken/agent.sock`".into(),
             Self::Occupied { socket } => format!("move `{}` aside, or set FLYTOKEN_SOCKET to another path", socket.display()),
@@ -155,11 +205,71 @@ impl EndpointError {
 impl From<EndpointError> for Failure {
     fn from(error: EndpointError) -> Self {
         let code = match error {
-            EndpointError::Running { .. } | EndpointError::Lock(_) | EndpointError::Io { .. } => FailureCode::Agent,
-            EndpointError::TooLong { .. } | EndpointError::Directory { .. } | EndpointError::Occupied { .. } => FailureCode::Misconfigured,
+            EndpointError::Running { .. } | EndpointError::Managed { .. } | EndpointError::Lock(_) | EndpointError::Io { .. } => {
+                FailureCode::Agent
+            }
+            EndpointError::Handed { .. }
+            | EndpointError::TooLong { .. }
+            | EndpointError::Directory { .. }
+            | EndpointError::Occupied { .. } => FailureCode::Misconfigured,
         };
         let message = with_causes(&error);
         Self { code, message, hint: error.hint(), steps: Vec::new() }
+    }
+}
+
+fn take_lock(socket: &Path) -> Result<AgentLock, EndpointError> {
+    AgentLock::take(socket)?.map_err(|pid| EndpointError::Running { socket: socket.into(), pid: Pid(pid) })
+}
+
+/// Checks that nothing of this user's listens there: whose socket is removed from under them waits for clients that never come. What
+/// somebody else put there is not even connected to.
+fn check_unused(socket: &Path) -> Result<(), EndpointError> {
+    let own = rustix::process::geteuid().as_raw();
+    let is_ours = |metadata: fs::Metadata| metadata.file_type().is_socket() && metadata.uid() == own;
+    if !fs::symlink_metadata(socket).is_ok_and(is_ours) || !is_listened_on(socket) {
+        return Ok(());
+    }
+    match AgentLock::holder(socket)? {
+        Holder::Agent(pid) => Err(EndpointError::Running { socket: socket.into(), pid: Pid(pid) }),
+        Holder::Nobody => Err(EndpointError::Managed { socket: socket.into() }),
+    }
+}
+
+/// Whether a connection can be made, without waiting for it: somebody with too many to accept listens as well.
+fn is_listened_on(socket: &Path) -> bool {
+    let connected = SocketAddrUnix::new(socket).and_then(|address| {
+        let stream = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+        rustix::io::ioctl_fionbio(&stream, true)?;
+        rustix::net::connect(&stream, &address)
+    });
+    matches!(connected, Ok(()) | Err(Errno::AGAIN | Errno::INPROGRESS))
+}
+
+/// Checks that this is the socket that clients look for, that somebody listens on it, and that it is the owner's alone.
+fn check_handed(socket: &Path, listener: &UnixListener) -> Result<(), EndpointError> {
+    let refused = |problem: String| Err(EndpointError::Handed { problem });
+    let look = |path: &Path| fs::symlink_metadata(path).map_err(EndpointError::io("look at", path));
+    let address = listener.local_addr().map_err(EndpointError::io("take over", socket))?;
+    let Some(path) = address.as_pathname() else {
+        return refused(format!("it has no path, and clients look for `{}`", socket.display()));
+    };
+    if !socket_acceptconn(listener).map_err(|cause| EndpointError::io("take over", socket)(cause.into()))? {
+        return refused(format!("nobody listens on `{}`: the unit needs `Accept=no`", path.display()));
+    }
+    let (is, wanted) = (look(path)?, look(socket)?);
+    if (is.dev(), is.ino()) != (wanted.dev(), wanted.ino()) {
+        return refused(format!("it is `{}`, and clients look for `{}`", path.display(), socket.display()));
+    }
+    if !wanted.file_type().is_socket() {
+        return Err(EndpointError::Occupied { socket: socket.into() });
+    }
+    match (wanted.uid(), wanted.mode() & 0o7777) {
+        (owner, _) if owner != rustix::process::geteuid().as_raw() => refused(format!("`{}` belongs to user {owner}", socket.display())),
+        (_, mode) if mode & 0o077 != 0 => {
+            refused(format!("`{}` has mode {mode:04o}, and others could use it: the unit needs `SocketMode=0600`", socket.display()))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -259,6 +369,46 @@ mod tests {
         fs::write(&socket, "a letter").unwrap();
         assert!(matches!(claim(&socket), Err(EndpointError::Occupied { .. })));
         assert_eq!(fs::read_to_string(&socket).unwrap(), "a letter");
+    }
+
+    /// A socket as a service manager makes it.
+    fn made_by_a_manager(socket: &Path, mode: u32) -> UnixListener {
+        let listener = UnixListener::bind(socket).unwrap();
+        fs::set_permissions(socket, Permissions::from_mode(mode)).unwrap();
+        listener
+    }
+
+    #[test]
+    fn a_socket_that_a_service_manager_made_is_taken_over_and_stays() {
+        let home = tempfile::tempdir().unwrap();
+        let socket = home.path().join("agent.sock");
+        let manager = made_by_a_manager(&socket, 0o600);
+        let (endpoint, _listener) = Endpoint::adopt(&socket, manager.try_clone().unwrap()).unwrap();
+        assert!(matches!(claim(&socket), Err(EndpointError::Running { .. })));
+        assert!(matches!(Endpoint::adopt(&socket, manager.try_clone().unwrap()), Err(EndpointError::Running { .. })));
+        drop(endpoint);
+        assert!(socket.exists());
+        assert!(matches!(claim(&socket), Err(EndpointError::Managed { .. })), "clients of the manager's would wait for nobody");
+    }
+
+    #[test]
+    fn one_that_clients_do_not_look_for_or_others_could_use_is_not() {
+        let home = tempfile::tempdir().unwrap();
+        let path = |name: &str| home.path().join(name);
+        let refused = |socket: &Path, listener: UnixListener| Endpoint::adopt(socket, listener).unwrap_err();
+        let elsewhere = made_by_a_manager(&path("elsewhere"), 0o600);
+        fs::write(path("agent.sock"), "a letter").unwrap();
+        assert!(matches!(refused(&path("agent.sock"), elsewhere), EndpointError::Handed { .. }));
+        let open = made_by_a_manager(&path("open"), 0o660);
+        assert!(refused(&path("open"), open).to_string().contains("SocketMode=0600"));
+        let gone = made_by_a_manager(&path("gone"), 0o600);
+        fs::remove_file(path("gone")).unwrap();
+        assert!(matches!(refused(&path("gone"), gone), EndpointError::Io { .. }));
+
+        fs::create_dir(path("shared")).unwrap();
+        let shared = made_by_a_manager(&path("shared/agent.sock"), 0o600);
+        fs::set_permissions(path("shared"), Permissions::from_mode(0o777)).unwrap();
+        assert!(matches!(refused(&path("shared/agent.sock"), shared), EndpointError::Directory { .. }));
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! The agent: one socket that answers every tool of one user.
 //!
-//! [`Endpoint::claim`] makes the socket, [`serve`] answers on it until it is told to stop.
+//! [`Endpoint::claim`] makes the socket, or [`Endpoint::adopt`] takes one over that a service manager made; [`serve`] answers on it until it is
+//! told to stop.
 
+mod activation;
 mod connection;
 mod endpoint;
+mod executable;
 mod lock;
 mod process;
 mod seats;
+mod service_manager;
 mod signals;
 
 use std::{future::Future, io, sync::Arc, time::Duration};
@@ -17,11 +21,14 @@ use tokio::{
     task::{JoinError, JoinSet},
 };
 
+pub use activation::{ActivationError, passed};
 #[cfg(not(target_os = "linux"))]
 pub use endpoint::check_directory_of;
 pub use endpoint::{Endpoint, EndpointError, Pid};
+pub use executable::{Executable, installed_path};
 pub use lock::{AgentLock, Holder};
 pub use process::harden;
+pub use service_manager::{Notice, ServiceManager};
 pub use signals::stop_signal;
 
 use self::seats::{Seat, Seats};

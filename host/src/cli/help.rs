@@ -156,8 +156,29 @@ credential `fly-login`: the token, on one line. Commands ask it where no agent o
 
 Examples:
   flytoken agent
+  flytoken agent install                       started whenever somebody asks, from now on
   systemctl enable --now flytoken-system       an agent for every user: dist/systemd, README.md
   flytoken agent --log json 2>> agent.log &";
+
+pub(super) const AGENT_INSTALL: &str = "\
+On Linux two units of your own systemd, flytoken.socket and flytoken.service (with --profile, flytoken-NAME):
+systemd listens, and starts the agent for the first who asks. On macOS an agent of launchd, which runs from
+then on. Each has the variables in it that say here where things lie, and PATH, to find `fly`. What you wrote
+there yourself is not overwritten. Once a newer flytoken is installed, an agent that waits for nothing ends,
+and the newer one answers. Exit code 6 if the files are written and systemd or launchd could not be told.
+
+Examples:
+  flytoken agent install
+  flytoken agent install --dry-run
+  flytoken --profile work agent install        a second agent, for that account";
+
+pub(super) const AGENT_UNINSTALL: &str = "\
+Stops the agent and removes the files that `flytoken agent install` wrote, and no others. What the agent kept
+stays, and every command goes on to work without it.
+
+Examples:
+  flytoken agent uninstall
+  flytoken agent uninstall --dry-run";
 
 pub(super) const CONFIG: &str = "\
 Examples:

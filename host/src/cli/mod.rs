@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and the help that teaches it.
 
+mod agent;
 mod audit;
 mod help;
 mod plugin;
@@ -7,6 +8,7 @@ mod policy;
 mod tokens;
 
 pub use self::{
+    agent::{Agent, AgentAction, AgentInstall, AgentUninstall},
     audit::{Audit, AuditAction, AuditTail},
     plugin::{Asked, OnTrial, Plugin, PluginAction, PluginAdd, PluginCheck, PluginDev, PluginInspect, PluginNew, PluginRemove, PluginRun},
     policy::{ClientFact, Policy, PolicyAction, PolicyCheck, PolicyTest},
@@ -129,7 +131,7 @@ pub enum Command {
     /// Narrow a token, offline
     #[command(after_help = help::ATTENUATE)]
     Attenuate(Attenuate),
-    /// Run the agent in the foreground
+    /// Run the agent in the foreground, or have it started whenever somebody asks
     #[command(after_help = help::AGENT)]
     Agent(Agent),
     /// Show or check the configuration
@@ -304,14 +306,6 @@ pub struct Attenuate {
     pub refused: Vec<OsString>,
 }
 
-/// `flytoken agent`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
-pub struct Agent {
-    /// Serve every user of this machine whom the administrator's policy admits; for a unit of systemd
-    #[arg(long, conflicts_with = "profile")]
-    pub system: bool,
-}
-
 /// `flytoken config`.
 #[derive(Debug, PartialEq, Eq, Args)]
 pub struct Config {
@@ -403,6 +397,10 @@ impl Command {
                     | PluginAction::List(Json { json })
                     | PluginAction::Compile(Json { json }),
             })
+            | Self::Agent(Agent {
+                action: Some(AgentAction::Install(AgentInstall { json, .. }) | AgentAction::Uninstall(AgentUninstall { json, .. })),
+                ..
+            })
             | Self::Config(Config {
                 action: ConfigAction::Path(Json { json }) | ConfigAction::Show(Json { json }) | ConfigAction::Check(Json { json }),
             }) => *json,
@@ -418,7 +416,7 @@ impl Command {
             })
             | Self::Exec(_)
             | Self::Attenuate(_)
-            | Self::Agent(_)
+            | Self::Agent(Agent { action: None, .. })
             | Self::Completions(_)
             | Self::Demo => false,
         }

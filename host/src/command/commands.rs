@@ -105,6 +105,11 @@ impl Commands {
         self.pool.alive()
     }
 
+    /// Whether a permit is out: something runs, or is about to.
+    pub fn at_work(&self) -> bool {
+        self.permits.available_permits() < AT_ONCE
+    }
+
     /// Waits until fewer than 4 permits are out, first come, first served.
     #[expect(clippy::missing_panics_doc, reason = "nothing closes the semaphore")]
     pub async fn permit(&self) -> Permit {

@@ -5,12 +5,13 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 use tokio::{
     runtime::{Builder, Handle, Runtime},
+    sync::Notify,
     task::yield_now,
     time::{Instant, timeout_at},
 };
@@ -73,27 +74,77 @@ impl Local {
 pub(super) struct Served {
     core: Core,
     runtime: Handle,
+    activity: Arc<Activity>,
+}
+
+/// What an agent is asked at the moment.
+#[derive(Debug, Default)]
+pub(super) struct Activity {
     /// Connections that are open.
-    open: Arc<AtomicUsize>,
+    open: AtomicUsize,
+    /// That their number changed.
+    connected: Notify,
+    /// Requests since the start.
+    asked: AtomicU64,
+    /// Those that were not answered at once and still wait.
+    in_flight: AtomicUsize,
+}
+
+impl Activity {
+    /// Completes once somebody connects or leaves.
+    pub(super) async fn connected(&self) {
+        self.connected.notified().await;
+    }
+
+    /// How many requests there were since the start.
+    pub(super) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// How many wait for their answer.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    fn begin(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(Arc::clone(self))
+    }
+}
+
+/// A request that waits, until it is dropped.
+struct InFlight(Arc<Activity>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Served {
     /// No connection yet.
     pub(super) fn new(core: Core, runtime: Handle) -> Self {
-        Self { core, runtime, open: Arc::default() }
+        Self { core, runtime, activity: Arc::default() }
+    }
+
+    /// What it is asked.
+    pub(super) fn activity(&self) -> Arc<Activity> {
+        Arc::clone(&self.activity)
     }
 
     /// Adds to a status what only the connections' own runtime knows.
     fn complete(&self, status: &mut Status) {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        status.resources.connections = count(self.open.load(Ordering::Relaxed));
+        status.resources.connections = count(self.activity.open.load(Ordering::Relaxed));
         status.resources.tasks += count(Handle::current().metrics().num_alive_tasks());
     }
 }
 
 impl Answers for Served {
     fn answer(&self, client: &Arc<Attested>, request: Request) -> impl Future<Output = Answer> + Send + 'static {
+        self.activity.asked.fetch_add(1, Ordering::Relaxed);
         let at_once = self.core.serve_at_once(client, &request).map(Ok);
+        let waits = at_once.is_none().then(|| self.activity.begin());
         let served = self.clone();
         let client = Arc::clone(client);
         let counts = matches!(request, Request::Status);
@@ -108,6 +159,7 @@ impl Answers for Served {
             let core = served.core.clone();
             let answering = served.runtime.spawn(async move { core.serve(client, request).await });
             let mut answer = answering.await.unwrap_or_else(|_| Err(super::unexpected_end()));
+            drop(waits);
             if let Ok(Reply::Status(status)) = &mut answer {
                 served.complete(status);
             }
@@ -133,7 +185,8 @@ impl Answers for Served {
     }
 
     fn connected(&self, open: usize) {
-        self.open.store(open, Ordering::Relaxed);
+        self.activity.open.store(open, Ordering::Relaxed);
+        self.activity.connected.notify_one();
     }
 }
 

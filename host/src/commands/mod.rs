@@ -51,7 +51,8 @@ pub fn run(arguments: &[OsString], environment: Environment, clock: Arc<dyn Cloc
     let (command, global) = (cli.command, cli.global);
     let (json, is_exec, is_refresh) = (command.json(), matches!(command, Command::Exec(_)), matches!(command, Command::Refresh(_)));
     let code = |failure: &Failure| if is_exec { exec::FAILED } else { failure.code as u8 };
-    let context = match Context::new(global, environment, clock, output) {
+    let program = arguments.first().cloned().unwrap_or_default();
+    let context = match Context::new(global, program, environment, clock, output) {
         Ok(context) => context,
         Err(failure) => {
             output.report(&failure, json);
@@ -132,6 +133,8 @@ fn refused(error: &clap::Error, arguments: &[OsString], output: Output) -> ExitC
 /// What every command works with.
 struct Context {
     global: Global,
+    /// What this process was started as.
+    program: OsString,
     environment: Environment,
     clock: Arc<dyn Clock>,
     paths: Paths,
@@ -141,10 +144,10 @@ struct Context {
 }
 
 impl Context {
-    fn new(global: Global, environment: Environment, clock: Arc<dyn Clock>, output: Output) -> Result<Self, Failure> {
+    fn new(global: Global, program: OsString, environment: Environment, clock: Arc<dyn Clock>, output: Output) -> Result<Self, Failure> {
         let paths = Paths::new(&environment, global.profile.as_deref(), administrators(&environment))
             .map_err(|error| usage(error.to_string(), "name a profile by 1 to 32 of `a-z`, `0-9` and `-`: `--profile work`"))?;
-        Ok(Self { global, environment, clock, paths, output, local: RefCell::default() })
+        Ok(Self { global, program, environment, clock, paths, output, local: RefCell::default() })
     }
 
     /// The app meant.

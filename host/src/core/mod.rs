@@ -147,6 +147,11 @@ impl Core {
         }
     }
 
+    /// Whether a granted program runs, for a request or in the background.
+    pub fn is_at_work(&self) -> bool {
+        self.inner.resolver.commands.at_work()
+    }
+
     /// Waits until what was promised after an answer is done, for two seconds at most.
     pub async fn settle(&self) {
         let after = std::mem::take(&mut *lock(&self.inner.after));

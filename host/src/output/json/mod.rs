@@ -3,6 +3,7 @@
 //! Times are unix seconds, or null if there is none or nobody can tell; durations are microseconds. Texts of sources are as untrusted
 //! here as anywhere: JSON escapes control characters, and whoever prints them has to as well.
 
+mod installed;
 mod status;
 
 use serde::{Serialize, Serializer};
@@ -17,6 +18,7 @@ use crate::{
     token::Fingerprint,
 };
 
+pub use installed::{Installed, InstalledCommand, InstalledFile};
 pub use status::Status;
 
 /// `get --json`.
