@@ -2,11 +2,16 @@
 
 #![cfg(target_os = "linux")]
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use serde_json::Value;
 
-use crate::harness::{Home, write_program};
+use crate::harness::{Home, ServiceManager, minted, write_program};
 
 /// A home with a `systemctl` that writes down what it is told, and does what `line` says.
 fn home_with_systemctl(line: &str) -> Home {
@@ -56,6 +61,37 @@ fn install_writes_two_units_and_tells_systemd_and_uninstall_undoes_both() {
     assert!(units(&home).iter().all(|unit| !unit.exists()));
     assert!(home.run(&["agent", "uninstall"]).stdout.contains("No agent is installed"));
     assert_eq!(calls(&home), <[String; 0]>::default());
+}
+
+#[test]
+fn an_agent_that_is_started_as_the_units_say_is_the_one_that_clients_ask() {
+    let mut home = home_with_systemctl("");
+    home.set("XDG_STATE_HOME", &home.path("state \"of\" mine, 100%").display().to_string());
+    home.run_with(&["set", "web"], &minted(1, Duration::from_hours(24))).ends_with(0);
+    home.run(&["agent", "install"]).ends_with(0);
+    let [socket, service] = units(&home).map(|unit| fs::read_to_string(unit).unwrap());
+    // As systemd would read them.
+    let value = |text: &str, key: &str| -> Vec<String> {
+        let values = text.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        values.map(|value| value.replace("\\\"", "\u{0}").replace('"', "").replace('\u{0}', "\"").replace("%%", "%")).collect()
+    };
+    let manager = ServiceManager::listen_on(&home, Path::new(&value(&socket, "ListenStream")[0]));
+    let like = home.command(&[]);
+    let program = value(&service, "ExecStart").remove(0);
+    let mut command = Command::new(program.strip_suffix(" agent").unwrap());
+    command.arg("agent").env_clear().current_dir("/").env("HOME", home.path("").as_os_str());
+    // No more of this home's variables than the units have, but for those of tests.
+    command.envs(
+        like.get_envs().filter_map(|(name, value)| Some((name, value?))).filter(|(name, _)| name.to_string_lossy().contains("_TEST_")),
+    );
+    for variable in value(&service, "Environment") {
+        let (name, value) = variable.split_once('=').unwrap();
+        command.env(name, value);
+    }
+    let agent = manager.start_by(&home, &command);
+    assert_eq!(home.run(&["status", "--json"]).json()["agent"]["pid"], agent.pid());
+    home.run(&["get", "web", "--agent", "require"]).ends_with(0);
+    agent.stop();
 }
 
 #[test]

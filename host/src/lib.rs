@@ -35,6 +35,7 @@ pub mod granted_files;
 pub mod health;
 pub mod http;
 pub mod keep;
+pub mod leavings;
 pub mod login;
 pub mod login_memory;
 pub mod mints;

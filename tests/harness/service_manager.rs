@@ -9,7 +9,7 @@ use std::{
             net::{UnixDatagram, UnixListener},
         },
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
@@ -27,7 +27,12 @@ pub(crate) struct ServiceManager {
 impl ServiceManager {
     /// Listens where the agent of `home` would.
     pub(crate) fn listen(home: &Home) -> Self {
-        let socket = home.path(".local/state/flytoken/run/agent.sock");
+        Self::listen_on(home, &home.path(".local/state/flytoken/run/agent.sock"))
+    }
+
+    /// Listens here.
+    pub(crate) fn listen_on(home: &Home, socket: &Path) -> Self {
+        let socket = socket.to_owned();
         fs::create_dir_all(socket.parent().unwrap()).unwrap();
         fs::set_permissions(socket.parent().unwrap(), Permissions::from_mode(0o700)).unwrap();
         let listener = UnixListener::bind(&socket).unwrap();

@@ -4,7 +4,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   flytoken get my-app                          print a read-only token
   flytoken exec --kind deploy -- fly deploy    deploy the app of ./fly.toml
-  flytoken agent &                             answer every tool from one place
+  flytoken agent install                       answer every tool from one place
   flytoken explain my-app                      see where the last token came from
   flytoken demo                                see it all, with no account";
 
@@ -12,7 +12,7 @@ pub(super) const AFTER: &str = "\
 Examples:
   flytoken get my-app                          print a read-only token
   flytoken exec --kind deploy -- fly deploy    deploy the app of ./fly.toml
-  flytoken agent &                             answer every tool from one place
+  flytoken agent install                       answer every tool from one place
   flytoken explain my-app                      see where the last token came from
   flytoken demo                                see it all, with no account
 
@@ -179,6 +179,29 @@ stays, and every command goes on to work without it.
 Examples:
   flytoken agent uninstall
   flytoken agent uninstall --dry-run";
+
+pub(super) const SETUP: &str = "\
+Nothing needs it: `flytoken get` works at once. It says what there is, asks what the options below do not
+say, writes a configuration where there is none, and has the agent started for whoever asks, as
+`flytoken agent install` does. A configuration that is there stays as it is.
+
+Examples:
+  flytoken setup
+  flytoken setup --yes                         in a script: as usual, with the agent
+  flytoken setup --yes --strict --no-agent";
+
+pub(super) const UNINSTALL: &str = "\
+Shows a list of all that there is to do, and asks: every token that was minted here and is still good is
+revoked at Fly, the agent is stopped and its units go, and so do the key, the databases and compiled code.
+Your configuration and your login stay, and so does whatever lies beside and is not flytoken's; the list names
+it. Each profile is one of its own. If a token cannot be revoked, the key and the ledger that names it stay,
+so that it can be tried again. Exit code 7 if anything could not be done.
+
+Examples:
+  flytoken uninstall --dry-run
+  flytoken uninstall
+  flytoken --profile work uninstall
+  flytoken uninstall --yes --no-revoke         in a script, with no network";
 
 pub(super) const CONFIG: &str = "\
 Examples:

@@ -143,6 +143,12 @@ pub enum Command {
     /// Look at, add and remove sources of your own
     #[command(after_help = help::PLUGIN)]
     Plugin(Plugin),
+    /// Look at what is there, write a configuration, and have the agent started; three questions at most
+    #[command(after_help = help::SETUP)]
+    Setup(Setup),
+    /// Remove everything that flytoken keeps on this machine, and end what it minted
+    #[command(after_help = help::UNINSTALL)]
+    Uninstall(Uninstall),
     /// Print a completion script for a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions(Completions),
@@ -333,6 +339,42 @@ pub struct Json {
     pub json: bool,
 }
 
+/// `flytoken setup`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub struct Setup {
+    /// Ask nothing: what the other options do not say is as usual
+    #[arg(long)]
+    pub yes: bool,
+    /// The login only mints, and is never handed out itself, not even narrowed
+    #[arg(long)]
+    pub strict: bool,
+    /// Put every request on record
+    #[arg(long)]
+    pub audit: bool,
+    /// Have the agent started by nobody
+    #[arg(long)]
+    pub no_agent: bool,
+}
+
+/// `flytoken uninstall`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub struct Uninstall {
+    /// Do it without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// Leave what was minted to end by itself
+    #[arg(long)]
+    pub no_revoke: bool,
+    /// Only show what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print JSON: steps with action, what, state, problem
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `flytoken completions`.
 #[derive(Debug, PartialEq, Eq, Args)]
 pub struct Completions {
@@ -377,6 +419,7 @@ impl Command {
             | Self::Status(Status { json })
             | Self::Minted(Minted { json })
             | Self::Revoke(Revoke { json, .. })
+            | Self::Uninstall(Uninstall { json, .. })
             | Self::Audit(
                 Audit { action: Some(AuditAction::Verify(Json { json }) | AuditAction::Tail(AuditTail { json, .. })), .. }
                 | Audit { action: None, tail: AuditTail { json, .. } },
@@ -415,6 +458,7 @@ impl Command {
                     | PluginAction::Remove(_),
             })
             | Self::Exec(_)
+            | Self::Setup(_)
             | Self::Attenuate(_)
             | Self::Agent(Agent { action: None, .. })
             | Self::Completions(_)

@@ -38,6 +38,24 @@ impl Context {
         answer
     }
 
+    /// The answer of this user's own agent if one runs, else this process's own: about what this user keeps, which no agent of the whole
+    /// system knows.
+    pub(super) fn ask_own(&self, request: Request) -> Result<Reply, Failure> {
+        let own = match self.paths.socket().ok().flatten() {
+            Some(socket) if self.global.agent != AgentUse::Never => client::ask(socket, &request)?,
+            _ => None,
+        };
+        if let Some(answer) = own {
+            return answer;
+        }
+        // Before the next one: each has the databases for itself while it works.
+        self.settle();
+        let local = Local::start(self, None)?;
+        let answer = local.answer(request, Instant::now() + PATIENCE);
+        self.local.replace(Some(local));
+        answer
+    }
+
     /// The agent's answer; none if there is no agent, or it is not to be asked.
     pub(super) fn ask_agent(&self, request: &Request) -> Result<Option<Reply>, Failure> {
         match self.ask_some_agent(request)? {

@@ -6,6 +6,7 @@ mod attenuate;
 mod audit;
 mod completions;
 mod config;
+mod consent;
 mod delivery;
 mod demo;
 mod doctor;
@@ -24,8 +25,10 @@ mod quick;
 mod refresh;
 mod revoke;
 mod set;
+mod setup;
 mod status;
 mod turn;
+mod uninstall;
 mod unset;
 
 use std::{cell::RefCell, ffi::OsString, path::Path, process::ExitCode, sync::Arc};
@@ -110,6 +113,8 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Stopped> {
         Command::Config(config) => config::run(&config, context),
         Command::Policy(policy) => return Ok(policy::run(&policy, context)?),
         Command::Plugin(plugin) => return Ok(plugin::run(&plugin, context)?),
+        Command::Setup(setup) => setup::run(setup, context),
+        Command::Uninstall(uninstall) => return Ok(uninstall::run(uninstall, context)?),
         Command::Completions(completions) => completions::run(&completions, context),
         Command::Demo => return demo::run(context).map(|()| ExitCode::SUCCESS),
     }?;

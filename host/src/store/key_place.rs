@@ -79,6 +79,18 @@ impl KeySearch<'_> {
         place.map(Some).ok_or(KeyError::Record { path })
     }
 
+    /// Has the keyring forget the key, if that is where it lies: nothing that it sealed can be opened afterwards.
+    ///
+    /// # Errors
+    /// As [`Self::recorded`], and [`KeyError::Unreachable`] if the keyring does not forget it.
+    pub fn forget(&self) -> Result<(), KeyError> {
+        if Self::recorded(self.directory)? == Some(KeyPlace::Keyring) {
+            let (keyring, account) = (Arc::clone(&self.keyring), self.account());
+            self.ask_keyring(move || keyring.remove(&account))?;
+        }
+        Ok(())
+    }
+
     fn find_recorded(&self) -> Result<Option<FoundKey>, KeyError> {
         let Some(place) = Self::recorded(self.directory)? else { return Ok(None) };
         if let Some(wanted) = self.wanted.filter(|wanted| *wanted != place) {
@@ -250,6 +262,11 @@ mod tests {
             if !self.forgetful {
                 self.secrets.lock().unwrap().insert(name.into(), secret.into());
             }
+            Ok(())
+        }
+
+        fn remove(&self, name: &str) -> Result<(), String> {
+            self.secrets.lock().unwrap().remove(name);
             Ok(())
         }
     }

@@ -17,6 +17,12 @@ pub trait Keyring: Send + Sync + 'static {
     /// # Errors
     /// Why the keyring does not take it, in words.
     fn save(&self, name: &str, secret: &str) -> Result<(), String>;
+
+    /// Forgets the secret of that name, if there is one. May block for as long as it likes.
+    ///
+    /// # Errors
+    /// Why the keyring does not forget it, in words.
+    fn remove(&self, name: &str) -> Result<(), String>;
 }
 
 /// The keyring of the user's session.
@@ -34,6 +40,13 @@ impl Keyring for SystemKeyring {
 
     fn save(&self, name: &str, secret: &str) -> Result<(), String> {
         entry(name)?.set_password(secret).map_err(|error| words(&error))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), String> {
+        match entry(name)?.delete_credential() {
+            Ok(()) | Err(keyring::Error::NoEntry) => Ok(()),
+            Err(error) => Err(words(&error)),
+        }
     }
 }
 

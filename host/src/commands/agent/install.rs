@@ -30,7 +30,7 @@ pub(super) fn run(install: AgentInstall, context: &Context) -> Result<(), Failur
 ///
 /// # Errors
 /// Exit 6 if the files are written and the service manager could not be told, with the commands to type.
-pub(in crate::commands) fn put_in_force(context: &Context) -> Result<Told, Failure> {
+fn put_in_force(context: &Context) -> Result<Told, Failure> {
     let service = service(context)?;
     let found = look(&service)?;
     refuse_to_take_over(&service, &found)?;
@@ -99,11 +99,15 @@ fn write(file: &ServiceFile) -> Result<(), Failure> {
     fs::create_dir_all(folder).map_err(|cause| unusable(file, "make the folder of", &cause))?;
     store::replace(&file.path, file.text.as_bytes()).map_err(|error| {
         let message = format!("{} cannot be written: {}", trust::shown(&file.path), crate::causes::with_causes(&error));
-        failure(FailureCode::Misconfigured, message, "see that the folder can be written, and is yours")
+        failure(FailureCode::Misconfigured, message, whose(file))
     })
+}
+
+fn whose(file: &ServiceFile) -> String {
+    format!("see that its folder is yours, and can be written: `ls -ld {}`", trust::shown(file.path.parent().unwrap_or(&file.path)))
 }
 
 fn unusable(file: &ServiceFile, doing: &str, cause: &io::Error) -> Failure {
     let message = format!("cannot {doing} {}: {cause}", trust::shown(&file.path));
-    failure(FailureCode::Misconfigured, message, "see that the folder can be written, and is yours")
+    failure(FailureCode::Misconfigured, message, whose(file))
 }

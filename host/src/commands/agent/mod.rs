@@ -8,7 +8,8 @@ mod upgrade;
 
 use super::Context;
 use crate::{
-    cli::{Agent, AgentAction},
+    cli::{Agent, AgentAction, AgentInstall},
+    plain,
     protocol::Failure,
 };
 
@@ -18,4 +19,30 @@ pub(super) fn run(agent: Agent, context: &Context) -> Result<(), Failure> {
         Some(AgentAction::Install(install)) => install::run(install, context),
         Some(AgentAction::Uninstall(uninstall)) => uninstall::run(uninstall, context),
     }
+}
+
+/// Has a service manager start the agent, and says so.
+///
+/// # Errors
+/// As `agent install`.
+pub(super) fn install(context: &Context) -> Result<(), Failure> {
+    install::run(AgentInstall::default(), context)
+}
+
+/// What was installed and is to be undone, in words; none if nothing was.
+///
+/// # Errors
+/// If it cannot be told.
+pub(super) fn installed(context: &Context) -> Result<Option<String>, Failure> {
+    let told = uninstall::would_do(&told::service(context)?);
+    Ok((!told.is_nothing()).then(|| told.files().collect::<Vec<_>>().join(" and ")))
+}
+
+/// Undoes it.
+///
+/// # Errors
+/// What could not be done, in words.
+pub(super) fn uninstall(context: &Context) -> Result<(), String> {
+    let told = |failure: Failure| plain::whole_line(&format!("{}; {}", failure.message.replace('\n', "; "), failure.hint));
+    uninstall::undo(context).map(drop).map_err(told)
 }

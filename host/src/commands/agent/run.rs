@@ -47,7 +47,11 @@ pub(super) fn run(agent: cli::Agent, context: &Context) -> Result<(), Failure> {
     let is_started_again = passed.is_some() || context.environment.text("XPC_SERVICE_NAME").is_some_and(launchd::is_label);
     let (endpoint, listener) = match passed {
         Some(_) if agent.system => {
-            return Err(failure(FailureCode::Misconfigured, NO_ACTIVATION, "remove the unit `flytoken-system.socket`"));
+            return Err(failure(
+                FailureCode::Misconfigured,
+                NO_ACTIVATION,
+                "have nobody listen for it: `systemctl disable --now flytoken-system.socket`",
+            ));
         }
         Some(listener) => Endpoint::adopt(socket, listener)?,
         None => Endpoint::claim(socket, paths.audience())?,

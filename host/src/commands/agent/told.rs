@@ -15,10 +15,18 @@ use crate::{
 pub(in crate::commands) fn service(context: &Context) -> Result<Service, Failure> {
     let Context { program, environment, paths, .. } = context;
     let definition = Definition::here(program, environment, paths).map_err(|error| {
-        failure(FailureCode::Misconfigured, error.to_string(), "set FLYTOKEN_SOCKET to a short path in a directory of your own")
+        failure(
+            FailureCode::Misconfigured,
+            error.to_string(),
+            "name a short path in a directory of your own: `export FLYTOKEN_SOCKET=~/.flytoken/agent.sock`",
+        )
     })?;
     Service::of(&definition, environment, paths).map_err(|error| {
-        failure(FailureCode::Misconfigured, error.to_string(), "have flytoken, its folders and its variables named plainly")
+        failure(
+            FailureCode::Misconfigured,
+            error.to_string(),
+            "have folders and variables named by plain text; see what they hold with `env`",
+        )
     })
 }
 
@@ -78,6 +86,14 @@ impl Told {
             }
         }
         table.lines()
+    }
+
+    /// The paths of the files that are removed, or would be.
+    pub(super) fn files(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::File { path, state: FileState::Removed | FileState::WouldRemove, .. } => Some(path.as_str()),
+            Step::File { .. } | Step::Command { .. } => None,
+        })
     }
 
     /// The files that would be written, and what they would say.

@@ -76,6 +76,12 @@ fn audit(loaded: &Loaded) -> Check {
     )
 }
 
+/// Whether somebody is logged in and `fly` is there: of each what it is, how it is, and the command that mends it.
+pub(super) fn essentials(context: &Context) -> impl Iterator<Item = (&'static str, String, Option<String>)> {
+    let checks = login::checks(context).into_iter().take(1).chain([program::check(&context.environment)]);
+    checks.map(|check| (check.name, plain::whole_line(&plain::masked(&check.text)), check.command))
+}
+
 fn configuration(loaded: &Loaded) -> Check {
     let files: Vec<_> = loaded.files.iter().filter(|file| file.exists()).map(|file| file.display().to_string()).collect();
     Check::ok("config", if files.is_empty() { "the built-in defaults are in force".into() } else { files.join(", ") })

@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    super::{Context, failure, usage},
-    Candidate, consent,
+    super::{Context, consent, failure, usage},
+    Candidate,
     inspect::text,
     name_of,
 };

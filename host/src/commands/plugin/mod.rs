@@ -3,7 +3,6 @@
 mod add;
 mod check;
 mod compile;
-mod consent;
 mod dev;
 mod inspect;
 mod list;

@@ -4,10 +4,7 @@ use std::fs;
 
 use serde_yaml::Value;
 
-use super::{
-    super::{Context, failure},
-    consent,
-};
+use super::super::{Context, consent, failure};
 use crate::{
     cli::PluginRemove,
     config::{self, ComponentRef, Pin},

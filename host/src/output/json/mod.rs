@@ -5,6 +5,7 @@
 
 mod installed;
 mod status;
+mod uninstalled;
 
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
@@ -20,6 +21,7 @@ use crate::{
 
 pub use installed::{Installed, InstalledCommand, InstalledFile};
 pub use status::Status;
+pub use uninstalled::{UninstallStep, Uninstalled};
 
 /// `get --json`.
 #[derive(Debug, Serialize)]
