@@ -29,8 +29,8 @@ fn it_says_what_is_there_writes_a_configuration_that_holds_and_installs_the_agen
         assert!(ran.stdout.contains(told), "{told:?}: {}", ran.stdout);
     }
     let shown = home.run(&["config", "show", "--json"]).json();
-    assert_eq!(shown["config"]["chain"], serde_json::json!(["storage", "cli", "manual"]), "{shown}");
-    assert_eq!(shown["config"]["audit"]["file"], home.path(".config/flytoken/audit.jsonl").display().to_string(), "{shown}");
+    assert_eq!(shown["config"]["chain"], "strict", "{shown}");
+    assert_eq!(shown["config"]["audit"]["file"], "audit.jsonl", "{shown}");
     assert!(home.path(".config/systemd/user/flytoken.socket").exists());
 }
 
