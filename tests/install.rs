@@ -73,7 +73,8 @@ fn an_agent_that_is_started_as_the_units_say_is_the_one_that_clients_ask() {
     // As systemd would read them.
     let value = |text: &str, key: &str| -> Vec<String> {
         let values = text.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-        values.map(|value| value.replace("\\\"", "\u{0}").replace('"', "").replace('\u{0}', "\"").replace("%%", "%")).collect()
+        let unquoted = |value: &str| value.replace("\\\"", "\u{0}").replace('"', "").replace('\u{0}', "\"");
+        values.map(|value| if value.starts_with('"') { unquoted(value) } else { value.to_owned() }.replace("%%", "%")).collect()
     };
     let manager = ServiceManager::listen_on(&home, Path::new(&value(&socket, "ListenStream")[0]));
     let like = home.command(&[]);

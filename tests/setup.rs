@@ -94,7 +94,6 @@ fn at_a_terminal(home: &Home, words: &str, typed: &str) -> Option<String> {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "a test that shows nothing says so")]
 fn a_person_is_asked_three_questions_and_an_empty_answer_is_the_usual_one() {
     for (typed, strict, audit, agent) in [("y\ny\nn\n", true, true, false), ("\n\n\n", false, false, true)] {
         let home = home();
