@@ -113,6 +113,34 @@ fn a_socket_that_others_could_use_or_clients_do_not_look_for_is_not_listened_on(
 }
 
 #[test]
+fn one_that_cannot_start_says_why_to_whoever_asked_and_leaves_nobody_waiting() {
+    let home = Home::new();
+    home.run_with(&["set", "web"], &minted(1, DAY)).ends_with(0);
+    let manager = ServiceManager::listen(&home);
+    home.configure("nope: 1\n");
+    thread::scope(|scope| {
+        let mut client = Wire::connect(&manager.socket);
+        let asked = scope.spawn(|| home.run(&["get", "web", "--agent", "require"]));
+        eventually("the command's connection", || (waiting(&manager.socket) == 2).then_some(()));
+        assert!(of(manager.command(&home.command(&["agent"]))).ends_with(7).contains("nope"));
+        let told = asked.join().unwrap();
+        assert!(told.stderr.contains("unknown key `nope`") && told.code != Some(0), "{}", told.stderr);
+        assert_eq!(client.receive().unwrap()["failure"]["code"], "misconfigured");
+    });
+    home.configure("version: 1\n");
+    let agent = manager.start(&home);
+    home.run(&["get", "web", "--agent", "require"]).ends_with(0);
+    agent.stop();
+}
+
+/// How many connections to this socket nobody accepted yet.
+fn waiting(socket: &Path) -> usize {
+    let all = fs::read_to_string("/proc/net/unix").unwrap();
+    // By path, in state 2 until somebody accepts them.
+    all.lines().filter(|line| line.ends_with(&socket.display().to_string()) && line.split(' ').nth(5) == Some("02")).count()
+}
+
+#[test]
 fn an_agent_that_is_started_by_hand_leaves_the_managers_socket_alone() {
     let home = Home::new();
     let manager = ServiceManager::listen(&home);

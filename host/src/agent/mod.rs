@@ -149,7 +149,19 @@ fn admitted(stream: UnixStream, open: usize, seats: &Seats, core: &impl Answers)
     Some((stream, client, seat))
 }
 
-/// Says why, as far as it can be said without waiting: a fresh connection has room for so little.
+/// Tells everybody of this user who waits to be accepted why the agent does not serve them. A service manager would start it again and again
+/// for a connection that nobody accepted.
+pub async fn turn_away(listener: &UnixListener, failure: &Failure) {
+    let own = rustix::process::geteuid().as_raw();
+    for _ in 0..MAX_CONNECTIONS {
+        let Ok(Ok((stream, _))) = tokio::time::timeout(NOBODY_WAITS, listener.accept()).await else { return };
+        if stream.peer_cred().is_ok_and(|peer| peer.uid() == own) {
+            tell(&stream, failure.clone());
+        }
+    }
+}
+
+/// Says why a client is hung up on.
 fn refuse(stream: &UnixStream, why: &str) {
     let failure = Failure {
         code: FailureCode::TryAgain,
@@ -157,6 +169,11 @@ fn refuse(stream: &UnixStream, why: &str) {
         hint: "close connections that are not used; `flytoken status` counts them".into(),
         steps: Vec::new(),
     };
+    tell(stream, failure);
+}
+
+/// Says something of the connection, as far as it can be said without waiting: a fresh one has room for so little.
+fn tell(stream: &UnixStream, failure: Failure) {
     let mut outgoing = Outgoing::default();
     encode_answer(&mut outgoing, 0, &Err(failure));
     let written: io::Result<usize> = stream.try_write(outgoing.unsent());
@@ -184,6 +201,9 @@ pub const GRACE: Duration = Duration::from_millis(1750);
 
 /// How much of that sources have: what has no answer by then is told why, and the rest is for clients to read it.
 const ANSWER_GRACE: Duration = Duration::from_millis(1500);
+
+/// Whoever waits to be accepted is accepted at once.
+const NOBODY_WAITS: Duration = Duration::from_millis(10);
 
 /// The pause after a failed accept: without one the agent would spin for as long as it fails.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

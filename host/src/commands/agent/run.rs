@@ -14,7 +14,7 @@ use tracing::Level;
 
 use super::upgrade::Upgrade;
 use crate::{
-    agent::{Endpoint, Executable, Notice, ServiceManager, harden, passed, serve, stop_signal},
+    agent::{Endpoint, Executable, Notice, ServiceManager, harden, passed, serve, stop_signal, turn_away},
     cli::{self, LogForm},
     commands::{
         Context, administrators, failure,
@@ -84,8 +84,15 @@ impl Agent<'_> {
         tokio::pin!(stop);
         let clock = Arc::clone(&setup.clock);
         let core = tokio::select! {
-            started = runtime.spawn(Core::start(setup)) => started.map_err(|_| unexpected_end())??,
+            started = runtime.spawn(Core::start(setup)) => started.map_err(|_| unexpected_end()).flatten(),
             () = &mut stop => return Ok(()),
+        };
+        let core = match core {
+            Ok(core) => core,
+            Err(failure) => {
+                turn_away(&listener, &failure).await;
+                return Err(failure);
+            }
         };
         match context.global.log {
             LogForm::Text => context.output.say(&format!("flytoken agent: listening on {}", endpoint.socket().display())),
