@@ -36,6 +36,7 @@ mod frozen;
 mod health;
 mod herd;
 mod hostile;
+mod http;
 mod ids;
 mod impostors;
 mod inspect;

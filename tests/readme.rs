@@ -11,7 +11,7 @@ pub(crate) fn document(name: &str) -> String {
 }
 
 /// The commands of a document and what it says they print: blocks marked `console`, each command on a line after `$ `.
-fn examples(text: &str) -> Vec<(String, String)> {
+pub(crate) fn examples(text: &str) -> Vec<(String, String)> {
     let mut examples: Vec<(String, String)> = Vec::new();
     for block in text.split("```console\n").skip(1) {
         for line in block.split("\n```").next().unwrap().lines() {

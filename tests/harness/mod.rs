@@ -9,6 +9,7 @@ mod fly;
 mod flyctl;
 mod followed;
 mod home;
+mod http;
 mod process;
 mod puppet;
 mod service_manager;
@@ -23,6 +24,7 @@ pub(crate) use self::{
     flyctl::{Flyctl, MONDAY, TUESDAY, config},
     followed::Followed,
     home::{Home, Ran},
+    http::{Http, Response},
     process::{NOBODY, as_nobody, is_there, wrapped},
     puppet::{Puppet, write_program},
     service_manager::ServiceManager,

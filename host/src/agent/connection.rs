@@ -8,7 +8,6 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -17,18 +16,17 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixStream, unix::WriteHalf},
     sync::watch,
-    task::{JoinSet, spawn_blocking},
-    time::{Instant, timeout},
+    task::JoinSet,
+    time::Instant,
 };
 
-use super::{ANSWER_GRACE, Answers};
-use crate::attestation::{Attested, Attestor, Facts, Peer, Wanted};
+use super::{ANSWER_GRACE, Answers, about_to_stop, client::Client};
 use crate::protocol::{Answer, Failure, FailureCode, FrameError, Incoming, MAX_REQUEST, Outgoing, decode_request, encode_answer};
 
 /// Serves one client until it leaves, misbehaves, or the other end of `stopping` is dropped.
-pub(super) async fn run(mut stream: UnixStream, client: Facts, attestor: Attestor, core: impl Answers, mut stopping: watch::Receiver<()>) {
+pub(super) async fn run(mut stream: UnixStream, client: Client, core: impl Answers, mut stopping: watch::Receiver<()>) {
     let (mut reader, mut writer) = stream.split();
-    let mut connection = Connection::new(client, attestor, core);
+    let mut connection = Connection::new(client, core);
     // Before anything is read: who asks first and becomes somebody else then is found out.
     connection.attest(reader.as_ref()).await;
     let stop = async move { while stopping.changed().await.is_ok() {} };
@@ -83,8 +81,7 @@ pub(super) async fn run(mut stream: UnixStream, client: Facts, attestor: Attesto
 }
 
 struct Connection<C> {
-    client: Arc<Attested>,
-    attestor: Attestor,
+    client: Client,
     core: C,
     incoming: Incoming,
     outgoing: Outgoing,
@@ -110,10 +107,9 @@ enum Phase {
 }
 
 impl<C: Answers> Connection<C> {
-    fn new(client: Facts, attestor: Attestor, core: C) -> Self {
+    fn new(client: Client, core: C) -> Self {
         Self {
-            client: Arc::new(Attested::unseen(client, Wanted::default())),
-            attestor,
+            client,
             core,
             incoming: Incoming::new(MAX_REQUEST),
             outgoing: Outgoing::default(),
@@ -142,8 +138,8 @@ impl<C: Answers> Connection<C> {
                 Ok(Some(Ok((id, request)))) => {
                     self.attest(stream).await;
                     // What is wrong is left to whoever answers, to be put on record with the request.
-                    let _ = self.client.confirm();
-                    let mut work = Work { id, answer: Box::pin(self.core.answer(&self.client, request)) };
+                    let _ = self.client.attested().confirm();
+                    let mut work = Work { id, answer: Box::pin(self.core.answer(self.client.attested(), request)) };
                     match poll_fn(|context| Poll::Ready(Pin::new(&mut work).poll(context))).await {
                         Poll::Ready((id, answer)) => self.put_confirmed(id, &answer),
                         Poll::Pending => {
@@ -171,22 +167,7 @@ impl<C: Answers> Connection<C> {
 
     /// Looks at the client as far as it has to be known and is not yet.
     async fn attest(&mut self, stream: &UnixStream) {
-        let wanted = self.core.wanted();
-        // Whoever has become another is not looked at anew: what it asked for before is under way.
-        if self.client.covers(wanted) || self.client.confirm().is_err() {
-            return;
-        }
-        let known = self.client.facts();
-        let facts = Facts { pid: known.pid, uid: known.uid, gid: known.gid, ..Facts::default() };
-        if let Some(attested) = self.attestor.look_at_once(Peer::of(stream, facts.clone()), wanted) {
-            self.client = Arc::new(attested);
-            return;
-        }
-        let (peer, attestor) = (Peer::of(stream, facts.clone()), self.attestor.clone());
-        // Off this thread: a slow file system, or a long executable, shall hold up nobody else.
-        let looking = spawn_blocking(move || attestor.look(peer, wanted));
-        let attested = timeout(LOOK_LIMIT, looking).await.ok().and_then(Result::ok);
-        self.client = Arc::new(attested.unwrap_or_else(|| Attested::unclear(facts, wanted)));
+        self.client.look(stream, self.core.wanted()).await;
     }
 
     /// Sends what the client takes without waiting, which is nearly always everything.
@@ -211,15 +192,13 @@ impl<C: Answers> Connection<C> {
 
     /// Puts an answer to a client that was confirmed just before. One that has changed hears of nothing but that, and for the last time.
     fn put_confirmed(&mut self, id: u64, answer: &Answer) {
-        let Err(unconfirmed) = self.client.last_confirmed() else { return self.put(id, answer) };
-        let uid = self.client.facts().uid;
-        if !self.core.enforces() {
-            tracing::warn!(uid, "would hang up on a client: {unconfirmed}");
-            return self.put(id, answer);
+        match self.client.may_hear(self.core.enforces()) {
+            Ok(()) => self.put(id, answer),
+            Err(failure) => {
+                self.put(id, &Err(failure));
+                self.end();
+            }
         }
-        tracing::warn!(uid, "hung up on a client: {unconfirmed}");
-        self.put(id, &Err(unconfirmed.into()));
-        self.end();
     }
 
     /// The answer to a request that was in flight.
@@ -227,14 +206,14 @@ impl<C: Answers> Connection<C> {
         if let Some(at) = self.in_flight.iter().position(|other| *other == id) {
             self.in_flight.swap_remove(at);
         }
-        let _ = self.client.confirm();
+        let _ = self.client.attested().confirm();
         self.put_confirmed(id, answer);
     }
 
     /// Says of everything in flight that the agent stops: who waits is told so rather than hung up on.
     fn give_up(&mut self) {
         for id in std::mem::take(&mut self.in_flight) {
-            self.put(id, &Err(stopping()));
+            self.put(id, &Err(about_to_stop()));
         }
         self.end();
     }
@@ -302,15 +281,6 @@ fn too_long(error: &FrameError) -> Failure {
     }
 }
 
-fn stopping() -> Failure {
-    Failure {
-        code: FailureCode::Agent,
-        message: "the agent was told to stop, and no source had answered by then".into(),
-        hint: "try again; without an agent the command does it by itself, and `flytoken agent` starts another".into(),
-        steps: Vec::new(),
-    }
-}
-
 fn defect() -> Failure {
     Failure {
         code: FailureCode::Internal,
@@ -325,9 +295,6 @@ const MAX_IN_FLIGHT: usize = 128;
 
 /// With this many bytes unsent no more answers are taken up: a client that never reads costs this and one answer.
 const OUTGOING_MARK: usize = 64 * 1024;
-
-/// How long looking at a client may take. A file system that never answers must not keep its connection open.
-const LOOK_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a frame that has begun may take: a client that stalls inside a frame would hold its memory for ever.
 const RECEIVE_LIMIT: Duration = Duration::from_secs(10);

@@ -4,9 +4,11 @@
 //! told to stop.
 
 mod activation;
+mod client;
 mod connection;
 mod endpoint;
 mod executable;
+pub mod http;
 mod lock;
 mod process;
 mod seats;
@@ -31,7 +33,10 @@ pub use process::harden;
 pub use service_manager::{Notice, ServiceManager};
 pub use signals::stop_signal;
 
-use self::seats::{Seat, Seats};
+use self::{
+    client::Client,
+    seats::{Seat, Seats},
+};
 use crate::attestation::{Attested, Attestor, Facts, Wanted};
 use crate::protocol::{Answer, Failure, FailureCode, Outgoing, Request, encode_answer};
 
@@ -91,16 +96,18 @@ pub async fn serve(listener: UnixListener, core: impl Answers, shutdown: impl Fu
                 core.connected(connections.len());
             }
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    if let Some((stream, client, seat)) = admitted(stream, connections.len(), &seats, &core) {
-                        let running = connection::run(stream, client, attestor.clone(), core.clone(), stopping.clone());
+                Ok((stream, _)) => match admitted(&stream, (connections.len(), MAX_CONNECTIONS), &seats, &core) {
+                    Ok((client, seat)) => {
+                        let running = connection::run(stream, Client::new(client, attestor.clone()), core.clone(), stopping.clone());
                         connections.spawn(async move {
                             running.await;
                             drop(seat);
                         });
                         core.connected(connections.len());
                     }
-                }
+                    Err(Some(why)) => tell(&stream, &why),
+                    Err(None) => {}
+                },
                 Err(cause) => {
                     // Out of descriptors, most likely: whoever waits to be accepted is served once others have left.
                     tracing::warn!(%cause, "cannot accept a connection");
@@ -117,8 +124,16 @@ pub async fn serve(listener: UnixListener, core: impl Answers, shutdown: impl Fu
     }
 }
 
-/// The connection and whose it is, if its peer may be heard.
-fn admitted(stream: UnixStream, open: usize, seats: &Seats, core: &impl Answers) -> Option<(UnixStream, Facts, Seat)> {
+/// Whose connection it is, if its peer may be heard, where so many are open of those that there may be.
+///
+/// # Errors
+/// What to say before hanging up, if anything is to be said.
+fn admitted(
+    stream: &UnixStream,
+    (open, most): (usize, usize),
+    seats: &Seats,
+    core: &impl Answers,
+) -> Result<(Facts, Seat), Option<Failure>> {
     let client = match stream.peer_cred() {
         Ok(peer) if core.admits(peer.uid()) => Facts {
             pid: peer.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0),
@@ -128,25 +143,26 @@ fn admitted(stream: UnixStream, open: usize, seats: &Seats, core: &impl Answers)
         },
         Ok(peer) => {
             tracing::warn!(uid = peer.uid(), pid = peer.pid(), "hung up on a process of another user");
-            return None;
+            return Err(None);
         }
         Err(cause) => {
             tracing::warn!(%cause, "hung up on a process of unknown user");
-            return None;
+            return Err(None);
         }
     };
-    if open >= MAX_CONNECTIONS {
-        tracing::warn!(open, "hung up on a client: too many connections");
-        refuse(&stream, &format!("the agent has {MAX_CONNECTIONS} connections already, which is all it serves"));
-        return None;
-    }
-    let most = core.share(client.uid);
-    let Some(seat) = seats.take(client.uid, most) else {
-        tracing::warn!(uid = client.uid, most, "hung up on a client: its user has too many connections");
-        refuse(&stream, &format!("your user has {most} connections to the agent already, which is all it serves"));
-        return None;
+    let full = |message: String| {
+        Some(Failure { code: FailureCode::TryAgain, message, hint: "close connections that are not used; `flytoken status` counts them".into(), steps: Vec::new() })
     };
-    Some((stream, client, seat))
+    if open >= most {
+        tracing::warn!(open, "hung up on a client: too many connections");
+        return Err(full(format!("the agent has {most} connections already, which is all it serves")));
+    }
+    let share = core.share(client.uid).min(MAX_CONNECTIONS) * most / MAX_CONNECTIONS;
+    let Some(seat) = seats.take(client.uid, share) else {
+        tracing::warn!(uid = client.uid, most = share, "hung up on a client: its user has too many connections");
+        return Err(full(format!("your user has {share} connections to the agent already, which is all it serves")));
+    };
+    Ok((client, seat))
 }
 
 /// Tells everybody of this user who waits to be accepted why the agent does not serve them. A service manager would start it again and again
@@ -156,29 +172,27 @@ pub async fn turn_away(listener: &UnixListener, failure: &Failure) {
     for _ in 0..MAX_CONNECTIONS {
         let Ok(Ok((stream, _))) = tokio::time::timeout(NOBODY_WAITS, listener.accept()).await else { return };
         if stream.peer_cred().is_ok_and(|peer| peer.uid() == own) {
-            tell(&stream, failure.clone());
+            tell(&stream, failure);
         }
     }
 }
 
-/// Says why a client is hung up on.
-fn refuse(stream: &UnixStream, why: &str) {
-    let failure = Failure {
-        code: FailureCode::TryAgain,
-        message: why.into(),
-        hint: "close connections that are not used; `flytoken status` counts them".into(),
-        steps: Vec::new(),
-    };
-    tell(stream, failure);
-}
-
 /// Says something of the connection, as far as it can be said without waiting: a fresh one has room for so little.
-fn tell(stream: &UnixStream, failure: Failure) {
+fn tell(stream: &UnixStream, failure: &Failure) {
     let mut outgoing = Outgoing::default();
-    encode_answer(&mut outgoing, 0, &Err(failure));
+    encode_answer(&mut outgoing, 0, &Err(failure.clone()));
     let written: io::Result<usize> = stream.try_write(outgoing.unsent());
     if let Err(cause) = written {
         tracing::debug!(%cause, "a refused client was not told why");
+    }
+}
+
+fn about_to_stop() -> Failure {
+    Failure {
+        code: FailureCode::Agent,
+        message: "the agent was told to stop, and no source had answered by then".into(),
+        hint: "try again; without an agent the command does it by itself, and `flytoken agent` starts another".into(),
+        steps: Vec::new(),
     }
 }
 

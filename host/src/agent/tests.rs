@@ -268,7 +268,8 @@ async fn half_a_frame_and_a_client_that_leaves_disturb_nobody() {
 async fn a_frame_that_stalls_ends_the_connection_and_an_idle_one_stays() {
     let (theirs, ours) = UnixStream::pair().unwrap();
     let (_stop, stopping) = watch::channel(());
-    let connection = tokio::spawn(connection::run(ours, peer(), Attestor::new(), Script::default(), stopping.clone()));
+    let connection =
+        tokio::spawn(connection::run(ours, super::client::Client::new(peer(), Attestor::new()), Script::default(), stopping.clone()));
     theirs.writable().await.unwrap();
     theirs.try_write(&frames([(1, "web")])[..10]).unwrap();
     let started = tokio::time::Instant::now();
@@ -276,7 +277,7 @@ async fn a_frame_that_stalls_ends_the_connection_and_an_idle_one_stays() {
     assert_eq!(started.elapsed().as_secs(), 10);
 
     let (_theirs, ours) = UnixStream::pair().unwrap();
-    let idle = tokio::spawn(connection::run(ours, peer(), Attestor::new(), Script::default(), stopping));
+    let idle = tokio::spawn(connection::run(ours, super::client::Client::new(peer(), Attestor::new()), Script::default(), stopping));
     tokio::time::sleep(Duration::from_hours(24)).await;
     assert!(!idle.is_finished());
 }
@@ -285,7 +286,7 @@ async fn a_frame_that_stalls_ends_the_connection_and_an_idle_one_stays() {
 async fn a_frame_that_comes_in_drops_gets_no_more_time_than_one_that_stalls() {
     let (theirs, ours) = UnixStream::pair().unwrap();
     let (_stop, stopping) = watch::channel(());
-    let connection = tokio::spawn(connection::run(ours, peer(), Attestor::new(), Script::default(), stopping));
+    let connection = tokio::spawn(connection::run(ours, super::client::Client::new(peer(), Attestor::new()), Script::default(), stopping));
     let started = tokio::time::Instant::now();
     for byte in frames([(1, "web")]).chunks(1) {
         if theirs.try_write(byte).is_err() {
@@ -301,7 +302,7 @@ async fn a_frame_that_comes_in_drops_gets_no_more_time_than_one_that_stalls() {
 async fn answers_that_nobody_takes_end_the_connection() {
     let (theirs, ours) = UnixStream::pair().unwrap();
     let (_stop, stopping) = watch::channel(());
-    let connection = tokio::spawn(connection::run(ours, peer(), Attestor::new(), Script::default(), stopping));
+    let connection = tokio::spawn(connection::run(ours, super::client::Client::new(peer(), Attestor::new()), Script::default(), stopping));
     theirs.writable().await.unwrap();
     theirs.try_write(&frames((1..=20).map(|id| (id, "big")))).unwrap();
     let started = tokio::time::Instant::now();

@@ -40,16 +40,9 @@ fn joined(before: &str, text: &str) -> Zeroizing<String> {
     line
 }
 
-fn machine_form<'a>(get: &Get, Delivered { token, facts }: &'a Delivered) -> json::Token<'a> {
-    json::Token {
-        app: &facts.app,
-        kind: facts.kind,
-        token: if get.bare { token.bare() } else { token.printed() },
-        source: &facts.source,
-        expires_at: json::end(facts.expiry),
-        obtained_at: Some(facts.obtained.seconds()),
-        fingerprint: facts.fingerprint,
-    }
+fn machine_form<'a>(get: &Get, delivered: &'a Delivered) -> json::Token<'a> {
+    let token = &delivered.token;
+    json::Token::new(delivered, if get.bare { token.bare() } else { token.printed() })
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use super::{
     text::{DurationText, SizeText},
 };
 use crate::{
+    agent::http,
     audit::{self, Forward},
     granted_files::FileGrant,
     http::HttpGrant,
@@ -54,9 +55,13 @@ pub(super) fn build(layer: &Layer, origins: &Origins, home: Option<&Path>) -> Re
     check.bounds(ttl, MIN_TTL, MAX_TTL, &root.key("ttl"));
     let budget = check.budget(layer.budget.as_ref(), &root.key("budget"));
     let audit = layer.audit.as_ref().and_then(|layer| check.audit(layer, &root.key("audit"), home));
+    let http = layer
+        .http
+        .as_ref()
+        .map_or_else(http::Places::default, |layer| http::Places { socket: layer.socket.unwrap_or_default(), loopback: None });
     let apps = check.apps(layer.apps.as_deref().unwrap_or_default(), &root.key("apps"), &sources);
     ConfigErrors::unless_empty(check.errors)?;
-    Ok(Config { chain, ttl, budget, audit, sources, apps, key: layer.key })
+    Ok(Config { chain, ttl, budget, audit, http, sources, apps, key: layer.key })
 }
 
 /// The one source that a layer is about.

@@ -66,6 +66,7 @@ mod tests {
             apps: rules.iter().map(|(pattern, id)| rule(pattern, *id)).collect(),
             key: None,
             audit: None,
+            http: crate::agent::http::Places::default(),
         }
     }
 

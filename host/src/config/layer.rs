@@ -24,7 +24,7 @@ use crate::{audit::Collector, command::CommandGrant, delivery::Narrowing};
 #[serde(
     deny_unknown_fields,
     rename_all = "kebab-case",
-    expecting = "a map of the keys version, chain, ttl, key, budget, audit, sources and apps"
+    expecting = "a map of the keys version, chain, ttl, key, budget, audit, http, sources and apps"
 )]
 pub(super) struct Layer {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,6 +39,8 @@ pub(super) struct Layer {
     pub(super) budget: Option<BudgetLayer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) audit: Option<AuditLayer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) http: Option<HttpLayer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sources: Option<BTreeMap<SourceName, Option<SourceLayer>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,6 +71,14 @@ pub(crate) struct AuditLayer {
     pub(super) forward: Option<Collector>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) forward_socket: Option<PathBuf>,
+}
+
+/// The `http`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map with socket")]
+pub(super) struct HttpLayer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) socket: Option<bool>,
 }
 
 /// One entry of `sources`.

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use crate::{app::AppName, audit, delivery::Narrowing, mints::Budget};
+use crate::{agent::http, app::AppName, audit, delivery::Narrowing, mints::Budget};
 
 mod chain;
 mod names;
@@ -63,6 +63,8 @@ pub struct Config {
     pub budget: Budget,
     /// Where requests are put on record; none nowhere.
     pub audit: Option<audit::Settings>,
+    /// Where the agent answers over HTTP besides.
+    pub http: http::Places,
     /// Every source there is, in a chain or not; at most 64.
     pub sources: BTreeMap<SourceName, Arc<SourceConfig>>,
     /// What is different for some apps. The first whose pattern fits counts.

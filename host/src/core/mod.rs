@@ -18,7 +18,10 @@ mod tidy;
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+};
 use tracing::Instrument as _;
 
 pub use self::{
@@ -26,6 +29,7 @@ pub use self::{
     start::{Mode, Setup},
 };
 use crate::{
+    agent::http,
     cache::Key,
     causes::with_causes,
     delivery::Narrowing,
@@ -56,6 +60,8 @@ struct Inner {
     /// The administrator's policy, and where it lies.
     policy: ArcSwap<InForce>,
     policy_place: administrator::Place,
+    /// Where it is to be answered over HTTP.
+    http: watch::Sender<http::Places>,
     /// Where requests are put on record.
     audit: ArcSwap<audit::Audit>,
     /// That something was.
@@ -110,6 +116,11 @@ impl Core {
             asked.answered_from_cache(&reply);
         }
         Some(reply)
+    }
+
+    /// Where it is to be answered over HTTP, as the configuration in force has it.
+    pub fn http(&self) -> watch::Receiver<http::Places> {
+        self.inner.http.subscribe()
     }
 
     /// Answers one request.

@@ -8,7 +8,7 @@ use std::{
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::{
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     task::{JoinSet, spawn_blocking},
 };
 use tracing::{info, warn};
@@ -220,7 +220,9 @@ impl Core {
             clock: Arc::clone(&clock),
         });
         let audit = Audit::open(resolver.live.load().config.audit.clone(), &resolver);
+        let http = watch::Sender::new(resolver.live.load().config.http);
         let inner = Inner {
+            http,
             policy: ArcSwap::new(parts.policy),
             policy_place: parts.policy_place,
             audit: ArcSwap::from_pointee(audit),

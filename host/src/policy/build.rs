@@ -54,6 +54,7 @@ pub(super) fn build(
         budget,
         clients,
         audit,
+        http: text.http,
     })
 }
 

@@ -4,7 +4,11 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 
-use super::{Policy, glob::Glob, text::Mode};
+use super::{
+    Policy,
+    glob::Glob,
+    text::{Mode, Transport},
+};
 use crate::config::{ComponentRef, Config, DurationText, Grants, Records, Ruled, SizeText, SourceConfig, SourceName};
 
 /// One entry of `sources`: what the sources that it is for may do at most.
@@ -66,6 +70,17 @@ impl Policy {
                     what: format!("{} of {amount} mints an hour", *amount - most),
                 });
                 *amount = most;
+            }
+        }
+        if let Some(transports) = &self.http {
+            let mut cut = |what: &str| cuts.push(Cut { rule: "http".into(), source: None, what: format!("`http.{what}`") });
+            if limited.http.socket && !transports.contains(&Transport::Socket) {
+                cut("socket");
+                limited.http.socket = false;
+            }
+            if limited.http.loopback.is_some() && !transports.contains(&Transport::Loopback) {
+                cut("loopback");
+                limited.http.loopback = None;
             }
         }
         if self.mode == Mode::Report {

@@ -26,7 +26,7 @@ pub use self::{
 use self::{
     ceiling::{BudgetCeiling, SourceRule},
     client_rule::ClientRule,
-    text::PolicyText,
+    text::{PolicyText, Transport},
 };
 use crate::{
     attestation::{Facts, Wanted},
@@ -48,6 +48,7 @@ pub struct Policy {
     budget: BudgetCeiling,
     clients: Option<Vec<ClientRule>>,
     audit: Option<audit::Settings>,
+    http: Option<Vec<Transport>>,
 }
 
 /// What a policy says to a request.

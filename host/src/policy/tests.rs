@@ -78,6 +78,7 @@ fn configured() -> Config {
         "version: 1
 chain: [all]
 budget: {{ per-app: 10, total: 60 }}
+http: {{ socket: true }}
 sources:
   all:
     component: /opt/all.wasm
@@ -112,7 +113,7 @@ fn effects(policy: &Policy) -> String {
     let app = AppName::parse("prod-web").unwrap();
     let ruling = ruling.rule(&client(), Asked { verb: Verb::Get, app: Some(&app), kind: Some(Kind::Deploy) });
     let (verdict, required) = (judged(policy, &client()), policy.requires_agent());
-    format!("{verdict}\n{ruling:?}\n{required}\n{:?}\n{:?}\n{source:?}", limited.budget, limited.audit)
+    format!("{verdict}\n{ruling:?}\n{required}\n{:?}\n{:?}\n{source:?}\n{:?}", limited.budget, limited.audit, limited.http)
 }
 
 /// By the place of a key, a policy with it: on the line that ends in `# this`, which the other policy lacks.
@@ -132,6 +133,7 @@ const KEYS: &[(&str, &str)] = &[
     ("audit.forward", "audit:\n  file: /a\n  forward: syslog # this"),
     ("audit.forward-socket", "audit:\n  file: /a\n  forward: syslog\n  forward-socket: /run/log # this"),
     ("audit.rotate-at", "audit:\n  file: /a\n  rotate-at: 1MiB # this"),
+    ("http", "http: [] # this"),
     ("sources", "sources: [] # this"),
     ("sources.name", "sources:\n  - component: '*'\n    name: other # this"),
     ("sources.component", "sources:\n  - name: '*'\n    component: 'builtin:*' # this"),

@@ -17,7 +17,7 @@ use crate::{
 #[serde(
     deny_unknown_fields,
     rename_all = "kebab-case",
-    expecting = "a map of the keys version, mode, agent, sources, kinds, deliver, budget, clients and audit"
+    expecting = "a map of the keys version, mode, agent, sources, kinds, deliver, budget, clients, audit and http"
 )]
 pub(super) struct PolicyText {
     /// The version of this form; 1 is the only one.
@@ -34,6 +34,7 @@ pub(super) struct PolicyText {
     pub(super) budget: Option<BudgetLayer>,
     pub(super) clients: Option<Vec<ClientText>>,
     pub(super) audit: Option<AuditLayer>,
+    pub(super) http: Option<Vec<Transport>>,
 }
 
 /// Whether what a rule forbids is refused.
@@ -65,6 +66,16 @@ pub(super) enum AgentRule {
     Optional,
     /// They may not: exit 5.
     Required,
+}
+
+/// How an agent may be reached over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Transport {
+    /// On a Unix socket, whose peers the kernel tells of.
+    Socket,
+    /// Over TCP on the machine's own address, where nothing tells who asks.
+    Loopback,
 }
 
 /// An operating system that a rule is for.

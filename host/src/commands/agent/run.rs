@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::UnixListener, runtime::Handle, time::sleep};
+use tokio::{net::UnixListener, runtime::Handle, sync::watch, time::sleep};
 use tracing::Level;
 
 use super::upgrade::Upgrade;
 use crate::{
-    agent::{Endpoint, Executable, Notice, ServiceManager, harden, passed, serve, stop_signal, turn_away},
+    agent::{Endpoint, Executable, Notice, ServiceManager, harden, http, passed, serve, stop_signal, turn_away},
     cli::{self, LogForm},
     commands::{
         Context, administrators, failure,
@@ -102,15 +102,18 @@ impl Agent<'_> {
         manager.tell(Notice::Ready);
         let served = Served::new(core.clone(), runtime.clone());
         let upgrade = executable.map(|executable| Upgrade { executable, activity: served.activity(), core: core.clone(), clock });
-        let until_stopped = async {
+        let (stopping, stopped) = watch::channel(());
+        let until_stopped = async move {
             tokio::select! {
                 () = stop => {}
                 () = replaced(upgrade, manager.watchdog()) => {}
                 never = alive(manager, runtime) => match never {},
             }
             manager.tell(Notice::Stopping);
+            drop(stopping);
         };
-        serve(listener, served, until_stopped).await;
+        let over_http = http::serve(core.http(), endpoint.socket(), core.audience(), served.clone(), stopped);
+        tokio::join!(serve(listener, served, until_stopped), over_http);
         // What still has to be kept runs on the core's own threads.
         let _ = runtime.spawn(core.shutdown()).await;
         Ok(())

@@ -14,7 +14,7 @@ use crate::{
     app::AppName,
     kind::Kind,
     lease::Expiry,
-    protocol::{self, FailureCode, LeaseFacts, RevokeOutcome, StepOutcome},
+    protocol::{self, Delivered, FailureCode, LeaseFacts, RevokeOutcome, StepOutcome},
     time::Timestamp,
     token::Fingerprint,
 };
@@ -41,6 +41,21 @@ pub struct Token<'a> {
     pub obtained_at: Option<u64>,
     /// Names it to `invalidate` and in logs.
     pub fingerprint: Fingerprint,
+}
+
+impl<'a> Token<'a> {
+    /// What was delivered, with the token in the form that is wanted.
+    pub fn new(Delivered { facts, .. }: &'a Delivered, token: Zeroizing<String>) -> Self {
+        Self {
+            app: &facts.app,
+            kind: facts.kind,
+            token,
+            source: &facts.source,
+            expires_at: end(facts.expiry),
+            obtained_at: Some(facts.obtained.seconds()),
+            fingerprint: facts.fingerprint,
+        }
+    }
 }
 
 /// `set --json`.

@@ -1,0 +1,173 @@
+//! The agent over HTTP/1.1, for tools that speak nothing else: the same requests, the same policy, the same record of them.
+//!
+//! It is off unless the configuration says otherwise. What a request may say is bounded before it is read: no body, few headers, little time.
+
+mod answer;
+mod connection;
+mod guard;
+mod openapi;
+mod patient;
+mod route;
+
+use std::{future::Future, io, net::SocketAddr, path::Path, time::Duration};
+
+use tokio::{
+    net::UnixListener,
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use self::{connection::Caller, guard::Hosts};
+use super::{ACCEPT_PAUSE, Answers, Endpoint, GRACE, admitted, client::Client, note_panic, seats::Seats};
+use crate::{attestation::Attestor, audience::Audience, causes::with_causes, protocol::Failure};
+
+/// Where the agent answers over HTTP; nowhere by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Places {
+    /// On a Unix socket beside its own.
+    pub socket: bool,
+    /// Over TCP, on this address of the machine's own.
+    pub loopback: Option<SocketAddr>,
+}
+
+/// Answers over HTTP where the configuration says, for as long as the other end of `stopping` is there. `agent_socket` is the agent's own
+/// socket, beside which the other lies.
+pub async fn serve(
+    mut configured: watch::Receiver<Places>,
+    agent_socket: &Path,
+    audience: Audience,
+    core: impl Answers,
+    mut stopping: watch::Receiver<()>,
+) {
+    let socket = agent_socket.with_file_name(SOCKET);
+    let attestor = Attestor::new();
+    loop {
+        let places = *configured.borrow_and_update();
+        let (end, ending) = watch::channel(());
+        let on_socket = async {
+            if places.socket {
+                on_socket(&socket, audience, &attestor, &core, ending.clone()).await;
+            }
+        };
+        let until_it_changes = async {
+            let goes_on = tokio::select! {
+                changed = configured.changed() => changed.is_ok(),
+                () = ended(&mut stopping) => false,
+            };
+            drop(end);
+            goes_on
+        };
+        let ((), goes_on) = tokio::join!(on_socket, until_it_changes);
+        if !goes_on {
+            return;
+        }
+    }
+}
+
+/// Answers on the Unix socket. What is in the way of it is told once, and tried again.
+async fn on_socket(socket: &Path, audience: Audience, attestor: &Attestor, core: &impl Answers, mut ending: watch::Receiver<()>) {
+    let listening = || {
+        let (endpoint, listener) = Endpoint::claim(socket, audience).map_err(|error| with_causes(&error))?;
+        let listener = UnixListener::from_std(listener).map_err(|cause| cause.to_string())?;
+        Ok((endpoint, listener))
+    };
+    let Some((_endpoint, listener)) = until_it_listens(listening, &mut ending).await else { return };
+    tracing::info!(socket = %socket.display(), "listening for HTTP");
+    let seats = Seats::default();
+    let accept = || listener.accept();
+    accept_each(accept, ending.clone(), |(stream, _), open| {
+        let why = match admitted(&stream, (open, MAX_CONNECTIONS), &seats, core) {
+            Ok((facts, seat)) => match Caller::peer(&stream, Client::new(facts, attestor.clone())) {
+                Ok(caller) => {
+                    let serving = connection::serve(stream, caller, Hosts::of_socket(), core.clone(), ending.clone());
+                    return Some(async move {
+                        serving.await;
+                        drop(seat);
+                    });
+                }
+                Err(cause) => {
+                    tracing::warn!(%cause, "hung up on a client: there are no descriptors left");
+                    None
+                }
+            },
+            Err(why) => why,
+        };
+        if let Some(failure) = &why {
+            // As far as it can be said without waiting.
+            let _: io::Result<usize> = stream.try_write(&turned_away(failure));
+        }
+        None
+    })
+    .await;
+}
+
+/// What listens, as soon as it does; none if that is no longer wanted.
+async fn until_it_listens<T>(listen: impl Fn() -> Result<T, String>, ending: &mut watch::Receiver<()>) -> Option<T> {
+    let mut told = String::new();
+    loop {
+        match listen() {
+            Ok(listening) => return Some(listening),
+            Err(problem) if problem != told => {
+                tracing::warn!("not listening for HTTP, and tried again: {problem}");
+                told = problem;
+            }
+            Err(_) => {}
+        }
+        tokio::select! {
+            () = ended(ending) => return None,
+            () = sleep(LISTEN_PAUSE) => {}
+        }
+    }
+}
+
+/// Accepts until the other end of `ending` is dropped; then those who are served get a last [`GRACE`].
+async fn accept_each<S, A, R>(mut accept: impl FnMut() -> A, mut ending: watch::Receiver<()>, mut serve: impl FnMut(S, usize) -> Option<R>)
+where
+    A: Future<Output = io::Result<S>>,
+    R: Future<Output = ()> + Send + 'static,
+{
+    let mut connections = JoinSet::new();
+    loop {
+        // In this order: whoever has left no longer counts when the next one comes.
+        tokio::select! {
+            biased;
+            () = ended(&mut ending) => break,
+            Some(ended) = connections.join_next(), if !connections.is_empty() => note_panic(ended),
+            accepted = accept() => match accepted {
+                Ok(stream) => {
+                    if let Some(serving) = serve(stream, connections.len()) {
+                        connections.spawn(serving);
+                    }
+                }
+                Err(cause) => {
+                    tracing::warn!(%cause, "cannot accept a connection");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    // Whoever is not done by then is hung up on, as the set is dropped.
+    let _ = timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
+}
+
+/// Completes once the other end is dropped.
+async fn ended(end: &mut watch::Receiver<()>) {
+    while end.changed().await.is_ok() {}
+}
+
+/// An answer to whoever is not served, whatever they ask.
+fn turned_away(failure: &Failure) -> Vec<u8> {
+    let body = answer::error_text(failure);
+    let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nCache-Control: no-store\r\nRetry-After: 1\r\nConnection: close";
+    format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+/// The socket's name, beside the agent's own.
+const SOCKET: &str = "http.sock";
+
+/// Connections at a time, each with two descriptors and 16 KiB. Tools that ask often use frames.
+const MAX_CONNECTIONS: usize = 128;
+
+/// How long until it is tried again to listen.
+const LISTEN_PAUSE: Duration = Duration::from_secs(5);

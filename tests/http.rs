@@ -1,0 +1,386 @@
+//! The agent over HTTP: what tools get, that policy and audit are the same, and what hostile clients and web pages do not get.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::{fs::PermissionsExt, net::UnixStream},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{Agent, Fly, Home, Http, Response, as_nobody, eventually, minted, timed, user_token},
+    readme,
+};
+
+const DAY: Duration = Duration::from_hours(24);
+
+const SOCKET: &str = ".local/state/flytoken/run/http.sock";
+
+/// A home in which `fly` mints for some apps, and whose agent answers over HTTP on its second socket.
+fn answering() -> (Home, Fly, Agent) {
+    let (home, fly) = Home::logged_in(&user_token());
+    for app in ["web", "api", "prod-web"] {
+        fly.mints(app, &[minted(123, DAY), minted(123, DAY)]);
+    }
+    home.configure("version: 1\nhttp: { socket: true }\n");
+    let agent = home.agent();
+    eventually("the second socket", || UnixStream::connect(socket(&home)).ok());
+    (home, fly, agent)
+}
+
+fn socket(home: &Home) -> PathBuf {
+    home.path(SOCKET)
+}
+
+fn ask(home: &Home, method: &str, path: &str) -> Response {
+    Http::connect(&socket(home)).ask(method, path, &["Host: localhost"])
+}
+
+fn keys(value: &Value) -> BTreeSet<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn a_tool_gets_refreshes_and_invalidates_a_token_and_reads_the_state() {
+    let (home, fly, agent) = answering();
+    let mut http = Http::connect(&socket(&home));
+    let mut ask = |method: &str, path: &str| {
+        let response = http.ask(method, path, &["Host: localhost", "Accept: */*"]);
+        assert_eq!(response.status, 200, "{path}: {}", response.head);
+        assert_eq!(response.header("cache-control"), Some("no-store"), "{path}");
+        response.json()
+    };
+    let token = ask("GET", "/v1/apps/web/token?kind=deploy");
+    assert!(token["token"].as_str().unwrap().starts_with("FlyV1 fm2_"));
+    // The same as over the other socket, and from the same memory.
+    assert_eq!(token, home.get(&["web", "--kind", "deploy"]));
+    assert_eq!(fly.calls().len(), 1);
+    let narrow = ask("GET", "/v1/apps/web/token?kind=deploy&actions=r&max-lifetime=10m");
+    assert_ne!(narrow["token"], token["token"]);
+    assert!(narrow["expires_at"].as_u64() < token["expires_at"].as_u64());
+
+    let refreshed = ask("POST", "/v1/apps/web/refresh?kind=deploy");
+    let newer = refreshed["leases"][0]["fingerprint"].as_str().unwrap().to_owned();
+    assert_ne!(token["fingerprint"], newer.as_str());
+    let invalidated = ask("POST", &format!("/v1/apps/web/invalidate?fingerprint={newer}"));
+    assert_eq!(invalidated, json!({ "app": "web", "fingerprints": [newer] }));
+
+    let status = ask("GET", "/v1/status");
+    assert_eq!(keys(&status), keys(&home.run(&["status", "--json"]).json()));
+    assert_eq!(status["agent"]["pid"], agent.pid());
+    agent.stop();
+    assert!(!socket(&home).exists(), "it is taken away with the agent");
+}
+
+#[test]
+fn what_the_description_promises_is_so() {
+    let (home, fly, _agent) = answering();
+    let description = ask(&home, "GET", "/openapi.json").json();
+    let schemas = &description["components"]["schemas"];
+    let promised = |schema: &Value| -> BTreeSet<String> {
+        schema["required"].as_array().unwrap().iter().map(|key| key.as_str().unwrap().to_owned()).collect()
+    };
+    let has = |value: &Value, schema: &Value| {
+        let found: BTreeSet<String> = value.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(found, promised(schema));
+        assert_eq!(found, schema["properties"].as_object().unwrap().keys().cloned().collect());
+    };
+    has(&ask(&home, "GET", "/v1/apps/web/token").json(), &schemas["Token"]);
+    let refreshed = ask(&home, "POST", "/v1/apps/web/refresh").json();
+    has(&refreshed, &schemas["Refreshed"]);
+    has(&refreshed["leases"][0], &schemas["Lease"]);
+    has(&ask(&home, "POST", "/v1/apps/web/invalidate").json(), &schemas["Invalidated"]);
+    fly.says("echo 'no such app' >&2; exit 1");
+    let failed = ask(&home, "GET", "/v1/apps/other/token").json();
+    has(&failed, &schemas["Failure"]);
+    has(&failed["error"], &schemas["Failure"]["properties"]["error"]);
+    let step = &schemas["Failure"]["properties"]["error"]["properties"]["steps"]["items"];
+    assert!(!failed["error"]["steps"].as_array().unwrap().is_empty());
+    has(&failed["error"]["steps"][0], step);
+    // Every path that is described is there, for its method and no other.
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        let path = path.replace("{app}", "web");
+        for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"] {
+            if method == "HEAD" {
+                continue;
+            }
+            let status = ask(&home, method, &path).status;
+            if methods[method.to_lowercase()].is_object() {
+                assert!(status != 404 && status != 405, "{method} {path}: {status}");
+            } else {
+                assert_eq!(status, 405, "{method} {path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_examples_of_the_page_print_what_it_says() {
+    // Where there is no curl nobody can try them.
+    if !Path::new("/usr/bin/curl").exists() {
+        return;
+    }
+    let (home, _fly, _agent) = answering();
+    let examples = readme::examples(&readme::document("docs/http.md"));
+    assert!(examples.len() > 5, "{examples:?}");
+    let run = socket(&home).parent().unwrap().display().to_string();
+    for (command, promised) in examples {
+        let shown = home.shell(&home.path(""), &format!("RUN={run}; {command}"));
+        assert!(readme::is_what_was_promised(&promised, &shown), "$ {command}\n{shown}\nis not\n{promised}");
+    }
+}
+
+#[test]
+fn a_failure_is_what_it_is_on_the_command_line_under_a_status_that_fits() {
+    let (home, fly, _agent) = answering();
+    fly.says("echo 'Could not find App' >&2; exit 1");
+    let failed = ask(&home, "GET", "/v1/apps/other/token");
+    assert_eq!((failed.status, failed.code().as_str()), (404, "no-token"));
+    let told = home.run(&["get", "other", "--json"]).json();
+    assert_eq!(keys(&failed.json()["error"]), keys(&told["error"]));
+    assert_eq!(failed.json()["error"]["message"], told["error"]["message"]);
+    for (method, path, status, code) in [
+        ("GET", "/", 404, "usage"),
+        ("GET", "/v1/apps/web", 404, "usage"),
+        ("DELETE", "/v1/apps/web/token", 405, "usage"),
+        ("GET", "/v1/apps/WEB/token", 400, "usage"),
+        ("GET", "/v1/apps/web/token?kind=root", 400, "usage"),
+        ("GET", "/v1/apps/web/token?actions=w", 400, "usage"),
+        ("GET", "/v1/apps/web/token?nope=1", 400, "usage"),
+    ] {
+        let response = ask(&home, method, path);
+        assert_eq!((response.status, response.code().as_str()), (status, code), "{method} {path}");
+        assert_eq!(response.header("cache-control"), Some("no-store"));
+    }
+    assert_eq!(ask(&home, "DELETE", "/v1/apps/web/token").header("allow"), Some("GET"));
+    // A login that has expired is for a person to mend.
+    fly.says("echo 'Error: your token has expired; please login again with `fly auth login`' >&2; exit 1");
+    home.write_login("");
+    let response = eventually("the logout", || Some(ask(&home, "GET", "/v1/apps/third/token")).filter(|it| it.status != 404));
+    assert_eq!((response.status, response.code().as_str()), (409, "needs-human"));
+}
+
+#[test]
+fn policy_and_audit_are_the_same_as_on_the_other_socket() {
+    let (home, _fly) = {
+        let (home, fly) = Home::logged_in(&user_token());
+        for app in ["web", "prod-web"] {
+            fly.mints(app, &[minted(123, DAY)]);
+        }
+        (home, fly)
+    };
+    home.configure("version: 1\nhttp: { socket: true }\n");
+    let uid = rustix::process::getuid().as_raw();
+    home.govern(&format!(
+        "version: 1
+audit: {{ file: ~/audit.jsonl }}
+clients:
+  - {{ name: hands off prod, deny: true, apps: [prod-*] }}
+  - {{ name: mine, user: {uid}, apps: [web], kinds: [readonly], deliver: {{ max-lifetime: 10m }} }}
+"
+    ));
+    let _agent = home.agent();
+    eventually("the second socket", || UnixStream::connect(socket(&home)).ok());
+    let token = ask(&home, "GET", "/v1/apps/web/token").json();
+    let left = token["expires_at"].as_u64().unwrap() - token["obtained_at"].as_u64().unwrap();
+    assert!(left <= 601, "it lives for {left} s");
+    for (method, path, why) in [
+        ("GET", "/v1/apps/prod-web/token", "its rule `hands off prod` says so"),
+        ("GET", "/v1/apps/web/token?kind=deploy", "none of its rules"),
+        ("POST", "/v1/apps/prod-web/refresh", "its rule `hands off prod` says so"),
+        ("POST", "/v1/apps/prod-web/invalidate", "its rule `hands off prod` says so"),
+        ("GET", "/v1/status", "its rule `hands off prod` says so"),
+    ] {
+        let response = ask(&home, method, path);
+        assert_eq!((response.status, response.code().as_str()), (403, "denied"), "{path}");
+        assert!(response.body.contains(why), "{path}: {}", response.body);
+    }
+    let text = fs::read_to_string(home.path("audit.jsonl")).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let requests = lines.iter().filter(|line| line["event"] == "request");
+    let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let on_record: Vec<String> =
+        requests.clone().map(|line| ["request", "app", "decision", "rule"].map(|key| word(&line[key])).join(" ")).collect();
+    let expected = [
+        "get web given mine",
+        "get prod-web denied hands off prod",
+        "get web denied -",
+        "refresh prod-web denied hands off prod",
+        "invalidate prod-web denied hands off prod",
+    ];
+    assert_eq!(on_record, expected);
+    for line in requests {
+        assert_eq!((&line["client"]["uid"], &line["client"]["pid"]), (&json!(uid), &json!(std::process::id())));
+    }
+}
+
+#[test]
+fn an_administrator_may_say_that_there_is_none() {
+    let (home, _fly, agent) = answering();
+    home.govern("version: 1\nhttp: []\n");
+    eventually("the second socket's end", || (!socket(&home).exists()).then_some(()));
+    assert!(agent.log().contains("`http.socket`"), "{}", agent.log());
+    let shown = home.run(&["policy", "show", "--json"]).json();
+    assert!(shown["cuts"].as_array().unwrap().iter().any(|cut| cut["rule"] == "http"), "{shown}");
+    home.govern("version: 1\nhttp: [socket]\n");
+    eventually("the second socket", || UnixStream::connect(socket(&home)).ok());
+}
+
+#[test]
+fn it_is_off_unless_it_is_wanted_and_follows_the_configuration() {
+    let (home, _fly) = Home::logged_in(&user_token());
+    let _agent = home.agent();
+    assert!(!socket(&home).exists());
+    home.configure("version: 1\nhttp: { socket: true }\n");
+    eventually("the second socket", || UnixStream::connect(socket(&home)).ok());
+    let mode = fs::metadata(socket(&home)).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    home.configure("version: 1\n");
+    eventually("the second socket's end", || (!socket(&home).exists()).then_some(()));
+}
+
+#[test]
+fn a_process_of_another_user_is_not_heard() {
+    if !rustix::process::getuid().is_root() {
+        return;
+    }
+    let (home, _fly, agent) = answering();
+    let (folder, socket) = (home.path(".local/state/flytoken/run"), socket(&home));
+    // Were the modes as loose as can be, it would still look at who connects.
+    for path in [folder.ancestors().collect::<Vec<_>>(), vec![&*socket]].concat() {
+        if path.starts_with(std::env::temp_dir()) && path != std::env::temp_dir() {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+        }
+    }
+    let heard = as_nobody(|| {
+        let mut http = Http::connect(&socket);
+        http.send(b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        http.receive().is_some()
+    });
+    assert!(!heard);
+    assert!(agent.log().contains("hung up on a process of another user"));
+}
+
+#[test]
+fn no_request_of_a_web_page_and_none_for_another_host_is_answered() {
+    let (home, fly, _agent) = answering();
+    let path = "/v1/apps/web/token";
+    for (headers, status) in [
+        (&["Host: evil.example"][..], 421),
+        (&[], 421),
+        (&["Host: localhost", "Host: evil.example"], 421),
+        (&["Host: localhost.evil.example"], 421),
+        (&["Host: localhost", "Origin: http://evil.example"], 403),
+        (&["Host: localhost", "Origin: null"], 403),
+        (&["Host: localhost", "Sec-Fetch-Site: cross-site"], 403),
+        (&["Host: localhost", "Sec-Fetch-Site: same-site"], 403),
+    ] {
+        let response = Http::connect(&socket(&home)).ask("GET", path, headers);
+        assert_eq!((response.status, response.code().as_str()), (status, "denied"), "{headers:?}");
+        assert_eq!(response.header("access-control-allow-origin"), None);
+    }
+    let absolute = Http::connect(&socket(&home)).ask("GET", "http://evil.example/v1/apps/web/token", &["Host: localhost"]);
+    assert_eq!((absolute.status, absolute.code().as_str()), (400, "usage"));
+    let preflight = Http::connect(&socket(&home)).ask("OPTIONS", path, &["Host: localhost", "Origin: http://evil.example"]);
+    assert_eq!(preflight.status, 403);
+    assert_eq!(fly.calls().len(), 0, "nothing was asked for any of them");
+    let own = Http::connect(&socket(&home)).ask("GET", path, &["Host: localhost", "Origin: http://localhost", "Sec-Fetch-Site: none"]);
+    assert_eq!(own.status, 200);
+}
+
+#[test]
+fn what_is_too_long_too_slow_or_no_http_is_hung_up_on_and_others_are_served_meanwhile() {
+    let (home, _fly, agent) = answering();
+    ask(&home, "GET", "/v1/apps/web/token");
+    let long = format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "a".repeat(64 << 10));
+    let headers = "X: a\r\n".repeat(100);
+    let many = format!("GET /v1/status HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
+    let deep = format!("GET /v1/status HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "a".repeat(64 << 10));
+    for (what, bytes, statuses) in [
+        ("a long path", long.into_bytes(), &[414, 431][..]),
+        ("many headers", many.into_bytes(), &[431]),
+        ("a long header", deep.into_bytes(), &[431]),
+        ("frames", crate::harness::frame(1, &crate::harness::get("web")), &[400]),
+        ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(), &[400]),
+        ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), &[400]),
+        (
+            "smuggling",
+            b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_vec(),
+            &[400, 413],
+        ),
+        ("two lengths", b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n".to_vec(), &[400]),
+        ("a body", b"POST /v1/apps/web/refresh HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999999\r\n\r\n".to_vec(), &[413]),
+        (
+            "a body in pieces",
+            b"POST /v1/apps/web/refresh HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec(),
+            &[413],
+        ),
+    ] {
+        let mut http = Http::connect(&socket(&home));
+        http.send(&bytes);
+        let response = http.receive();
+        assert!(response.as_ref().is_none_or(|response| statuses.contains(&response.status)), "{what}: {response:?}");
+        assert!(http.receive().is_none(), "{what}: the connection stays open");
+        assert_eq!(ask(&home, "GET", "/v1/apps/web/token").status, 200, "{what}");
+    }
+    // Whoever sends a byte now and then, and whoever sends nothing, has ten seconds in all.
+    let (mut slow, mut idle) = (Http::connect(&socket(&home)), Http::connect(&socket(&home)));
+    let ((), took) = timed(|| {
+        for byte in b"GET /v1/st" {
+            slow.send(&[*byte]);
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        assert!(slow.receive().is_none_or(|response| response.status == 408));
+        assert!(idle.receive().is_none());
+    });
+    assert!(took < Duration::from_secs(25), "{took:?}");
+    drop(agent);
+}
+
+#[test]
+fn a_flood_is_turned_away_and_whoever_was_there_first_is_served() {
+    let (home, _fly, agent) = answering();
+    ask(&home, "GET", "/v1/apps/web/token");
+    let (descriptors, memory) = (agent.settled_descriptors(), agent.memory());
+    let mut first = Http::connect(&socket(&home));
+    assert_eq!(first.ask("GET", "/v1/apps/web/token", &["Host: localhost"]).status, 200);
+    let mut flood: Vec<_> = (0..200).map(|_| Http::connect(&socket(&home))).collect();
+    let turned_away = flood.last_mut().unwrap().receive().unwrap();
+    assert_eq!((turned_away.status, turned_away.code().as_str()), (503, "try-again"));
+    assert_eq!(first.ask("GET", "/v1/apps/web/token", &["Host: localhost"]).status, 200);
+    // Requests one behind the other are answered one behind the other.
+    first.send("GET /v1/apps/web/token HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100).as_bytes());
+    for _ in 0..100 {
+        assert_eq!(first.receive().unwrap().status, 200);
+    }
+    // The agent's own socket is none of theirs.
+    home.get(&["web"]);
+    drop((first, flood));
+    eventually("the end of the flood", || (agent.descriptors() <= descriptors).then_some(()));
+    assert!(agent.memory() < memory + 8192, "{memory} KiB became {} KiB", agent.memory());
+}
+
+#[test]
+fn a_client_that_never_reads_costs_little_and_a_stop_waits_for_nobody() {
+    let (home, fly, agent) = answering();
+    ask(&home, "GET", "/v1/apps/web/token");
+    let memory = agent.memory();
+    let mut deaf = UnixStream::connect(socket(&home)).unwrap();
+    deaf.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    let requests = "GET /v1/apps/web/token HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20_000);
+    let taken = std::io::Write::write_all(&mut deaf, requests.as_bytes());
+    assert!(taken.is_err(), "it took everything and sent no answer");
+    assert!(agent.memory() < memory + 4096);
+    // Whoever waits for a slow source is told that the agent stops.
+    fly.says("sleep 60");
+    let mut waiting = Http::connect(&socket(&home));
+    waiting.send(b"GET /v1/apps/api/token?kind=deploy HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    eventually("the slow source", || (fly.calls().len() > 1).then_some(()));
+    let ((), took) = timed(|| agent.stop());
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let told = waiting.receive().unwrap();
+    assert_eq!((told.status, told.code().as_str()), (503, "agent"));
+}
