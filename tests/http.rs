@@ -93,7 +93,7 @@ fn what_the_description_promises_is_so() {
     has(&refreshed, &schemas["Refreshed"]);
     has(&refreshed["leases"][0], &schemas["Lease"]);
     has(&ask(&home, "POST", "/v1/apps/web/invalidate").json(), &schemas["Invalidated"]);
-    fly.says("echo 'no such app' >&2; exit 1");
+    fly.says("echo 'Could not find App' >&2; exit 1");
     let failed = ask(&home, "GET", "/v1/apps/other/token").json();
     has(&failed, &schemas["Failure"]);
     has(&failed["error"], &schemas["Failure"]["properties"]["error"]);
@@ -164,6 +164,60 @@ fn a_failure_is_what_it_is_on_the_command_line_under_a_status_that_fits() {
 }
 
 #[test]
+fn numbers_tell_what_happened_and_name_no_app() {
+    let (home, fly) = Home::logged_in(&user_token());
+    fly.mints("web", &[minted(123, DAY)]);
+    home.configure("version: 1\nhttp: { socket: true }\naudit: { file: audit.jsonl }\nbudget: { total: 7 }\n");
+    let _agent = home.agent();
+    eventually("the second socket", || UnixStream::connect(socket(&home)).ok());
+    for _ in 0..3 {
+        assert_eq!(ask(&home, "GET", "/v1/apps/web/token").status, 200);
+    }
+    fly.says("echo 'Could not find App' >&2; exit 1");
+    assert_eq!(ask(&home, "GET", "/v1/apps/nowhere/token").status, 404);
+    assert_eq!(ask(&home, "POST", "/v1/apps/web/invalidate").status, 200);
+    let scraped = ask(&home, "GET", "/metrics");
+    assert_eq!(scraped.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert!(!scraped.body.contains("\"web\"") && !scraped.body.contains("nowhere"), "{}", scraped.body);
+    for line in [
+        "flytoken_requests_total{request=\"get\",outcome=\"done\"} 3",
+        "flytoken_requests_total{request=\"get\",outcome=\"no-token\"} 1",
+        "flytoken_requests_total{request=\"invalidate\",outcome=\"done\"} 1",
+        "flytoken_acquired_total{acquirer=\"cache\"} 2",
+        "flytoken_acquired_total{acquirer=\"coalesced\"} 0",
+        "flytoken_acquired_total{acquirer=\"owner\"} 2",
+        "flytoken_source_outcomes_total{source=\"cli\",outcome=\"lease\"} 1",
+        "flytoken_source_outcomes_total{source=\"cli\",outcome=\"absent\"} 1",
+        "flytoken_source_call_duration_seconds_bucket{source=\"cli\",le=\"30\"} 2",
+        "flytoken_source_call_duration_seconds_count{source=\"cli\"} 2",
+        "flytoken_source_breaker_open{source=\"cli\"} 0",
+        "flytoken_leases{state=\"fresh\"} 0",
+        "flytoken_mints_charged 2",
+        "flytoken_mints_budget 7",
+        "flytoken_login_present 1",
+        "flytoken_audit_problem 0",
+    ] {
+        assert!(scraped.body.lines().any(|other| other == line), "{line} is not in\n{}", scraped.body);
+    }
+    // Each line belongs to what was announced before it, and each thing is announced once.
+    let mut announced = BTreeSet::new();
+    for line in scraped.body.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            assert!(["counter", "gauge", "histogram"].contains(&kind) && announced.insert(name), "{line}");
+        } else if !line.starts_with('#') {
+            let name = line.split(['{', ' ']).next().unwrap();
+            let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).filter(|base| announced.contains(base));
+            assert!(announced.contains(base.unwrap_or(name)), "{line}");
+            assert!(line.rsplit(' ').next().unwrap().parse::<f64>().is_ok(), "{line}");
+        }
+    }
+    eventually("the end of the chain on disk", || {
+        ask(&home, "GET", "/metrics").body.contains("flytoken_audit_lag_lines 0\n").then_some(())
+    });
+}
+
+#[test]
 fn policy_and_audit_are_the_same_as_on_the_other_socket() {
     let (home, _fly) = {
         let (home, fly) = Home::logged_in(&user_token());
@@ -193,6 +247,7 @@ clients:
         ("POST", "/v1/apps/prod-web/refresh", "its rule `hands off prod` says so"),
         ("POST", "/v1/apps/prod-web/invalidate", "its rule `hands off prod` says so"),
         ("GET", "/v1/status", "its rule `hands off prod` says so"),
+        ("GET", "/metrics", "its rule `hands off prod` says so"),
     ] {
         let response = ask(&home, method, path);
         assert_eq!((response.status, response.code().as_str()), (403, "denied"), "{path}");

@@ -179,6 +179,7 @@ impl Asked<'_> {
             Said::Refused(refusal) => Outcome::Refused(refusal),
             Said::Lease { .. } | Said::Skipped(_) => Outcome::Answered,
         };
+        source.stats.outcomes.add(said.outcome() as usize);
         // What it did is not held against another that has taken its place meanwhile.
         if self.resolver.source_digest(&step.source) == Some(source.digest) {
             self.resolver.health.note(&step.source, digest, self.key, outcome);
@@ -254,14 +255,22 @@ fn wanted<'a>(resolver: &Resolver, rule: &EffectiveRule<'a>, ids: Ids, key: &'a 
 }
 
 impl Said {
+    fn outcome(&self) -> StepOutcome {
+        match self {
+            Self::Lease { .. } => StepOutcome::Lease,
+            Self::Skipped(_) => StepOutcome::Skipped,
+            Self::Refused(refusal) => refusal.outcome(),
+        }
+    }
+
     fn report(&self, step: &Step, took: Duration) -> StepReport {
-        let (outcome, text, command) = match self {
-            Self::Lease { notes, .. } => (StepOutcome::Lease, notes.clone(), None),
-            Self::Skipped(why) => (StepOutcome::Skipped, (*why).to_owned(), None),
-            Self::Refused(refusal) => (refusal.outcome(), refusal.text().to_owned(), refusal.command().map(str::to_owned)),
+        let (text, command) = match self {
+            Self::Lease { notes, .. } => (notes.clone(), None),
+            Self::Skipped(why) => ((*why).to_owned(), None),
+            Self::Refused(refusal) => (refusal.text().to_owned(), refusal.command().map(str::to_owned)),
         };
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        StepReport { source: step.source.to_string(), outcome, text, command, micros }
+        StepReport { source: step.source.to_string(), outcome: self.outcome(), text, command, micros }
     }
 }
 

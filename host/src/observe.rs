@@ -25,16 +25,21 @@ pub enum Acquirer {
 }
 
 impl Acquirer {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Cache, Self::Coalesced, Self::Owner];
+
+    /// As it is told.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cache => "cache",
+            Self::Coalesced => "coalesced",
+            Self::Owner => "owner",
+        }
+    }
+
     /// Takes note of it in a request's span.
     pub fn note(span: &Span, acquirer: Self) {
-        span.record(
-            "acquirer",
-            match acquirer {
-                Self::Cache => "cache",
-                Self::Coalesced => "coalesced",
-                Self::Owner => "owner",
-            },
-        );
+        span.record("acquirer", acquirer.as_str());
     }
 }
 

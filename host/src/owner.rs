@@ -19,6 +19,8 @@ use self::task::Owner;
 
 use crate::{
     cache::{Cache, Cached, Key},
+    counts::Counts,
+    observe::Acquirer,
     protocol::{Failure, FailureCode},
     system::Clock,
 };
@@ -88,11 +90,13 @@ pub struct Owners<U> {
     inboxes: Mutex<HashMap<Key, mpsc::UnboundedSender<Message>>>,
     /// How many leases are being kept right now.
     keeping: watch::Sender<usize>,
+    /// Who acquired what requests were answered with, in the order of [`Acquirer::ALL`].
+    pub acquired: Counts<{ Acquirer::ALL.len() }>,
 }
 
 enum Message {
-    /// With the span of the request, which is told who acquires the lease for it.
-    Ask(Need, oneshot::Sender<Answer>, Span),
+    /// With the span of the request, which is told who acquires the lease for it; none if that was told before.
+    Ask(Need, oneshot::Sender<Answer>, Option<Span>),
     /// A newer lease is wanted, and nobody waits for it.
     Renew(u64),
     /// What failed may work now.
@@ -104,7 +108,7 @@ enum Message {
 impl<U: Upstream> Owners<U> {
     /// No owners yet.
     pub fn new(upstream: Arc<U>, cache: Arc<Cache>, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { upstream, cache, clock, inboxes: Mutex::default(), keeping: watch::Sender::new(0) })
+        Arc::new(Self { upstream, cache, clock, inboxes: Mutex::default(), keeping: watch::Sender::new(0), acquired: Counts::default() })
     }
 
     /// Asks the owner of `key`, and waits for its answer.
@@ -115,12 +119,18 @@ impl<U: Upstream> Owners<U> {
         // An owner that dies drops its waiters; the next one is asked, once.
         for _ in 0..2 {
             let (reply, answer) = oneshot::channel();
-            self.send(key, Message::Ask(need, reply, Span::current()));
+            self.send(key, Message::Ask(need, reply, Some(Span::current())));
             if let Ok(answer) = answer.await {
                 return answer;
             }
         }
         Err(Arc::new(crashed(key)))
+    }
+
+    /// Takes note of who acquires what a request is answered with.
+    pub fn note(&self, span: &Span, acquirer: Acquirer) {
+        Acquirer::note(span, acquirer);
+        self.acquired.add(acquirer as usize);
     }
 
     /// Has the lease renewed in the background, unless that is under way or failed a moment ago.

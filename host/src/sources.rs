@@ -19,9 +19,10 @@ use crate::{
     admission::{self, Unpinned},
     builtin,
     config::{ComponentRef, Config, DurationText, Ruled, SourceConfig, SourceName},
+    counts::{Counts, Durations},
     hex,
     lease::Lease,
-    protocol::SourceStatus,
+    protocol::{SourceStatus, StepOutcome},
     runtime::{BoxFuture, Call, Loaded, Refused, Revocation, Runtime, SourceRequest},
 };
 
@@ -264,6 +265,10 @@ pub struct Stats {
     pub failures: AtomicU64,
     /// The most linear memory that any of them took, in bytes.
     pub memory: Arc<AtomicU64>,
+    /// What came of it, in the order of [`StepOutcome::ALL`].
+    pub outcomes: Counts<{ StepOutcome::ALL.len() }>,
+    /// How long they took.
+    pub durations: Durations,
     /// How long the last ones took.
     recent: Mutex<Recent>,
 }
@@ -279,6 +284,7 @@ impl Stats {
     pub fn count(&self, took: Duration, failed: bool) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.failures.fetch_add(u64::from(failed), Ordering::Relaxed);
+        self.durations.add(took);
         let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let next = recent.next;

@@ -49,6 +49,12 @@ pub trait Answers: Clone + Send + Sync + 'static {
     /// if it is a failure; and whatever takes its time is confirmed once more before it is sent.
     fn answer(&self, client: &Arc<Attested>, request: Request) -> impl Future<Output = Answer> + Send + 'static;
 
+    /// Numbers for whoever watches the agent, as Prometheus reads them.
+    fn metrics(&self, client: &Arc<Attested>) -> impl Future<Output = Result<String, Failure>> + Send + 'static {
+        let _ = client;
+        async { Ok(String::new()) }
+    }
+
     /// What has to be known of a client before it is answered. Asked at each request, since it may change.
     fn wanted(&self) -> Wanted {
         Wanted::default()

@@ -124,6 +124,12 @@ impl Journal {
         if state.head.number > state.kept { self.keep_head(&mut state) } else { Ok(()) }
     }
 
+    /// How many lines were written since the head was kept. May block.
+    pub fn unsettled(&self) -> u64 {
+        let state = self.lock();
+        state.head.number.saturating_sub(state.kept)
+    }
+
     fn append(&self, state: &mut State, event: Event) -> Result<(), JournalError> {
         if state.length >= self.settings.rotate_at {
             self.rotate(state)?;

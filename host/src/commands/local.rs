@@ -167,6 +167,12 @@ impl Answers for Served {
         }
     }
 
+    fn metrics(&self, client: &Arc<Attested>) -> impl Future<Output = Result<String, Failure>> + Send + 'static {
+        let (core, client) = (self.core.clone(), Arc::clone(client));
+        let counting = self.runtime.spawn(async move { core.metrics(client).await });
+        async move { counting.await.unwrap_or_else(|_| Err(super::unexpected_end())) }
+    }
+
     fn wanted(&self) -> Wanted {
         self.core.wanted()
     }

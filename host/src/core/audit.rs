@@ -70,6 +70,14 @@ impl Audit {
         }
     }
 
+    /// How many lines there are behind the end of the chain that is kept; none where this process keeps no file. May block.
+    pub(super) fn unsettled(&self) -> Option<u64> {
+        match self {
+            Self::Kept(journal) => Some(journal.unsettled()),
+            Self::Off | Self::Shared(_) | Self::Broken { .. } => None,
+        }
+    }
+
     fn is_required(&self) -> bool {
         self.settings().is_some_and(|settings| settings.required)
     }
@@ -206,6 +214,12 @@ impl Asked {
 impl Core {
     /// The answer to a request of `client` that needs nobody but the cache, put on record. None where that would have to wait for the disk.
     pub fn serve_at_once(&self, client: &Attested, request: &Request) -> Option<Reply> {
+        let reply = self.served_at_once(client, request)?;
+        self.inner.requests.add(policy::verb(request), Ok(&reply));
+        Some(reply)
+    }
+
+    fn served_at_once(&self, client: &Attested, request: &Request) -> Option<Reply> {
         let (policy, audit) = (self.inner.policy.load(), self.inner.audit.load());
         if matches!((&**policy, &**audit), (InForce::Nothing, Audit::Off)) {
             return self.at_once(request);
@@ -231,6 +245,13 @@ impl Core {
     /// # Errors
     /// As [`Core::answer`], and exit 4 for what cannot be put on record, and for a client that is no longer who it was.
     pub async fn serve(&self, client: Arc<Attested>, request: Request) -> Answer {
+        let verb = policy::verb(&request);
+        let answer = self.served(client, request).await;
+        self.inner.requests.add(verb, answer.as_ref());
+        answer
+    }
+
+    async fn served(&self, client: Arc<Attested>, request: Request) -> Answer {
         let (policy, audit) = (self.inner.policy.load_full(), self.inner.audit.load_full());
         let ruling = self.rule(&policy, &client, &request);
         let key = match &request {

@@ -28,7 +28,10 @@ impl Core {
     pub(super) fn cached(&self, key: &Key) -> Option<Reply> {
         let cached = self.find(key)?;
         let at_once = cached.terms.leaves_whole && self.state(&cached) == LeaseState::Fresh;
-        at_once.then(|| whole(key, &cached))
+        at_once.then(|| {
+            self.inner.owners.acquired.add(Acquirer::Cache as usize);
+            whole(key, &cached)
+        })
     }
 
     /// The lease that answers now.
@@ -39,7 +42,7 @@ impl Core {
             && valid_for.is_none_or(|valid_for| self.lasts(cached, valid_for))
         {
             // Otherwise the owner says who acquired it.
-            Acquirer::note(&Span::current(), Acquirer::Cache);
+            self.inner.owners.note(&Span::current(), Acquirer::Cache);
         }
         let mut cached = match found {
             Some(cached) => cached,

@@ -6,6 +6,7 @@ mod follow;
 mod get;
 mod invalidate;
 mod manual;
+mod metrics;
 mod minted;
 mod policy;
 mod report;
@@ -62,6 +63,8 @@ struct Inner {
     policy_place: administrator::Place,
     /// Where it is to be answered over HTTP.
     http: watch::Sender<http::Places>,
+    /// How many requests there were.
+    requests: metrics::Requests,
     /// Where requests are put on record.
     audit: ArcSwap<audit::Audit>,
     /// That something was.

@@ -90,7 +90,13 @@ impl Core {
 
 /// A request as rules see it.
 fn asked(request: &Request) -> Asked<'_> {
-    let verb = match request {
+    let (_, app, kind) = request.subject();
+    Asked { verb: verb(request), app, kind }
+}
+
+/// What it asks for.
+pub(super) fn verb(request: &Request) -> Verb {
+    match request {
         Request::Get { .. } => Verb::Get,
         Request::Refresh { .. } => Verb::Refresh,
         Request::Set { .. } => Verb::Set,
@@ -101,9 +107,7 @@ fn asked(request: &Request) -> Asked<'_> {
         Request::Status => Verb::Status,
         Request::Minted => Verb::Minted,
         Request::VerifyAudit => Verb::Audit,
-    };
-    let (_, app, kind) = request.subject();
-    Asked { verb, app, kind }
+    }
 }
 
 /// Tells the administrator what was denied, and what was seen of whom.

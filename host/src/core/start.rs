@@ -16,7 +16,9 @@ use tracing::{info, warn};
 use super::{
     ConfigurationFacts, Core, Inner, StorageFacts,
     audit::{self, Audit},
-    follow, policy, store_failed, tidy,
+    follow,
+    metrics::Requests,
+    policy, store_failed, tidy,
 };
 use crate::{
     cache::Cache,
@@ -223,6 +225,7 @@ impl Core {
         let http = watch::Sender::new(resolver.live.load().config.http);
         let inner = Inner {
             http,
+            requests: Requests::default(),
             policy: ArcSwap::new(parts.policy),
             policy_place: parts.policy_place,
             audit: ArcSwap::from_pointee(audit),

@@ -83,7 +83,7 @@ impl<U: Upstream> Owner<U> {
                 }
                 Some(Ok(unserved)) = self.superseded.join_next() => {
                     for (need, reply) in unserved {
-                        self.hear(Message::Ask(need, reply, Span::none()));
+                        self.hear(Message::Ask(need, reply, None));
                     }
                 }
                 () = tokio::time::sleep_until(idle_from + IDLE) => {
@@ -112,15 +112,21 @@ impl<U: Upstream> Owner<U> {
             }
             Message::Ask(need, reply, span) => {
                 if let Some(answer) = self.answer_at_once(need) {
-                    Acquirer::note(&span, if answer.is_ok() { Acquirer::Cache } else { Acquirer::Coalesced });
+                    self.note(span, if answer.is_ok() { Acquirer::Cache } else { Acquirer::Coalesced });
                     // The asker may have left.
                     let _ = reply.send(answer);
                 } else {
-                    Acquirer::note(&span, if self.flight.is_empty() { Acquirer::Owner } else { Acquirer::Coalesced });
+                    self.note(span, if self.flight.is_empty() { Acquirer::Owner } else { Acquirer::Coalesced });
                     self.waiters.push((need, reply));
                     self.start();
                 }
             }
+        }
+    }
+
+    fn note(&self, span: Option<Span>, acquirer: Acquirer) {
+        if let Some(span) = span {
+            self.owners.note(&span, acquirer);
         }
     }
 

@@ -344,6 +344,10 @@ pub enum StepOutcome {
 }
 
 impl StepOutcome {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Lease, Self::Absent, Self::Unavailable, Self::NeedsHuman, Self::Misconfigured, Self::Denied, Self::Skipped];
+
     /// Its name, as it is on the wire.
     pub fn name(self) -> &'static str {
         match self {

@@ -247,3 +247,18 @@ pub enum LeaseState {
     /// Not handed out.
     Expired,
 }
+
+impl LeaseState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Fresh, Self::Renewing, Self::Ending, Self::Expired];
+
+    /// Its name, as it is on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Renewing => "renewing",
+            Self::Ending => "ending",
+            Self::Expired => "expired",
+        }
+    }
+}

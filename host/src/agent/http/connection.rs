@@ -113,6 +113,10 @@ impl<C: Answers> Context<C> {
             }
             match route(&head.method, &head.uri)? {
                 Asked::Description => Ok(openapi::body()),
+                Asked::Metrics => {
+                    let text = self.asking(|client| Box::pin(self.core.metrics(client))).await?;
+                    Ok(Body::text("text/plain; version=0.0.4; charset=utf-8", text))
+                }
                 Asked::Core(request) => {
                     let app = request.subject().1.cloned();
                     let reply = self.asking(|client| Box::pin(self.core.answer(client, request))).await?;

@@ -15,6 +15,8 @@ use crate::{
 pub(super) enum Asked {
     /// Something of the core.
     Core(Request),
+    /// Numbers, as Prometheus reads them.
+    Metrics,
     /// The description of all this.
     Description,
 }
@@ -28,11 +30,12 @@ pub(super) struct Route {
 }
 
 /// Every path there is, as the description has them.
-pub(super) const ROUTES: [Route; 5] = [
+pub(super) const ROUTES: [Route; 6] = [
     Route { method: Method::GET, path: TOKEN, parameters: &["kind", "actions", "max-lifetime", "valid-for"] },
     Route { method: Method::POST, path: REFRESH, parameters: &["kind"] },
     Route { method: Method::POST, path: INVALIDATE, parameters: &["kind", "fingerprint"] },
     Route { method: Method::GET, path: STATUS, parameters: &[] },
+    Route { method: Method::GET, path: METRICS, parameters: &[] },
     Route { method: Method::GET, path: DESCRIPTION, parameters: &[] },
 ];
 
@@ -70,6 +73,7 @@ pub(super) fn route(method: &Method, uri: &Uri) -> Result<Asked, Refused> {
             fingerprint: parameters.parsed("fingerprint", str::parse)?,
         }),
         STATUS => Asked::Core(Request::Status),
+        METRICS => Asked::Metrics,
         _ => Asked::Description,
     })
 }
@@ -120,6 +124,7 @@ const TOKEN: &str = "/v1/apps/{app}/token";
 const REFRESH: &str = "/v1/apps/{app}/refresh";
 const INVALIDATE: &str = "/v1/apps/{app}/invalidate";
 const STATUS: &str = "/v1/status";
+const METRICS: &str = "/metrics";
 const DESCRIPTION: &str = "/openapi.json";
 
 #[cfg(test)]
