@@ -98,9 +98,13 @@ fn the_readmes_configuration_holds_and_has_every_key_there_is() {
     home.configure(yaml);
     home.run(&["config", "check"]).ends_with(0);
     // What is known where, in the words of the error about a key that is not.
-    for wrong in
-        ["nope: 1\n", "sources: { x: { nope: 1 } }\n", "sources: { x: { grants: { nope: 1 } } }\n", "apps: [{ match: a, nope: 1 }]\n"]
-    {
+    for wrong in [
+        "nope: 1\n",
+        "http: { nope: 1 }\n",
+        "sources: { x: { nope: 1 } }\n",
+        "sources: { x: { grants: { nope: 1 } } }\n",
+        "apps: [{ match: a, nope: 1 }]\n",
+    ] {
         home.configure(wrong);
         let ran = home.run(&["config", "check"]);
         let known = ran.ends_with(7).split("known are ").nth(1).unwrap_or_else(|| panic!("{}", ran.stderr)).lines().next().unwrap();

@@ -2,6 +2,7 @@
 
 use std::{
     io::{Read, Write},
+    net::TcpStream,
     os::unix::net::UnixStream,
     path::Path,
     time::Duration,
@@ -50,6 +51,16 @@ impl Http<UnixStream> {
     /// Connects to whoever listens on `socket`.
     pub(crate) fn connect(socket: &Path) -> Self {
         let stream = UnixStream::connect(socket).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self { stream }
+    }
+}
+
+impl Http<TcpStream> {
+    /// Connects to whoever listens on this port of the machine's own.
+    pub(crate) fn connect_to(port: u16) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self { stream }

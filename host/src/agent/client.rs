@@ -20,6 +20,11 @@ impl Client {
         Self { attested: Arc::new(Attested::unseen(facts, Wanted::default())), attestor }
     }
 
+    /// Somebody who showed the bearer.
+    pub(super) fn by_bearer(attestor: Attestor) -> Self {
+        Self { attested: Arc::new(Attested::by_bearer()), attestor }
+    }
+
     /// As it was looked at last.
     pub(super) fn attested(&self) -> &Arc<Attested> {
         &self.attested

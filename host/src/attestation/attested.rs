@@ -65,6 +65,12 @@ impl Attested {
         }
     }
 
+    /// Somebody who showed the bearer of this agent, and of whom nothing else will ever be known.
+    pub fn by_bearer() -> Self {
+        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        Self::unseen(Facts { uid, gid, by_bearer: true, ..Facts::default() }, Wanted::ALL)
+    }
+
     /// Somebody who was gone, or had become another, before it could be told who it is.
     pub fn changed(facts: Facts, wanted: Wanted) -> Self {
         let wrong = Unconfirmed::Changed { pid: facts.pid };

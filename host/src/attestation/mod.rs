@@ -64,6 +64,10 @@ pub struct Facts {
     /// since whoever may run flytoken may run it from a process of any of their programs. All else is of the process itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub via_flytoken: bool,
+    /// Whether it came over TCP, where the kernel tells nothing, and showed the bearer: whoever has that was given it by the agent's own user,
+    /// whose number and group these are. Nothing for a rule to go by.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_bearer: bool,
 }
 
 impl std::fmt::Display for Facts {

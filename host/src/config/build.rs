@@ -55,10 +55,10 @@ pub(super) fn build(layer: &Layer, origins: &Origins, home: Option<&Path>) -> Re
     check.bounds(ttl, MIN_TTL, MAX_TTL, &root.key("ttl"));
     let budget = check.budget(layer.budget.as_ref(), &root.key("budget"));
     let audit = layer.audit.as_ref().and_then(|layer| check.audit(layer, &root.key("audit"), home));
-    let http = layer
-        .http
-        .as_ref()
-        .map_or_else(http::Places::default, |layer| http::Places { socket: layer.socket.unwrap_or_default(), loopback: None });
+    let http = layer.http.as_ref().map_or_else(http::Places::default, |layer| http::Places {
+        socket: layer.socket.unwrap_or_default(),
+        loopback: layer.loopback.map(|address| address.0),
+    });
     let apps = check.apps(layer.apps.as_deref().unwrap_or_default(), &root.key("apps"), &sources);
     ConfigErrors::unless_empty(check.errors)?;
     Ok(Config { chain, ttl, budget, audit, http, sources, apps, key: layer.key })

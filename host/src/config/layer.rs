@@ -15,7 +15,7 @@ use super::{
     network_text::{HttpText, SocketText},
     pattern::Pattern,
     source::{BUILTINS, Records, Role},
-    text::{ActionsText, DigestText, DurationText, ImportName, Setting, SizeText, Slug, parsed, version},
+    text::{ActionsText, DigestText, DurationText, ImportName, LoopbackText, Setting, SizeText, Slug, parsed, version},
 };
 use crate::{audit::Collector, command::CommandGrant, delivery::Narrowing};
 
@@ -75,10 +75,12 @@ pub(crate) struct AuditLayer {
 
 /// The `http`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map with socket")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map with socket, loopback or both")]
 pub(super) struct HttpLayer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) socket: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) loopback: Option<LoopbackText>,
 }
 
 /// One entry of `sources`.

@@ -153,7 +153,10 @@ fn one_file_that_does_not_hold_says_where_what_and_what_was_meant() {
             "1:29: sources.cli.grants: unknown key `network`; known are `reveal`, `login`, `records`, `commands`, `files`, `http`, `sockets`, `env`, `memory` and `may-leak`",
         ),
         ("bugdet: { per-app: 10 }\n", "1:1: unknown key `bugdet`; did you mean `budget`?"),
-        ("policy: {}\n", "1:1: unknown key `policy`; known are `version`, `chain`, `ttl`, `key`, `budget`, `audit`, `http`, `sources` and `apps`"),
+        (
+            "policy: {}\n",
+            "1:1: unknown key `policy`; known are `version`, `chain`, `ttl`, `key`, `budget`, `audit`, `http`, `sources` and `apps`",
+        ),
         ("budget: { per-app: 1001 }\n", "1:20: budget.per-app: must be from 0 to 1000"),
         ("audit: { required: true }\n", "1:8: audit: the key `file` is missing"),
         ("audit: { file: a, forward: nobody }\n", "1:28: audit.forward: unknown word `nobody`; known are `journald` and `syslog`"),

@@ -1,6 +1,6 @@
 //! Values that are written as text: durations, sizes, digests, organisations. Parsed while the file is read, so that an error has a place.
 
-use std::{fmt, marker::PhantomData, time::Duration};
+use std::{fmt, marker::PhantomData, net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -146,6 +146,23 @@ pub(super) fn digest(text: &str) -> Option<[u8; 32]> {
     DigestText::parse(text).ok().map(|digest| digest.0)
 }
 
+/// An address of the machine's own, which nobody else reaches, and a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LoopbackText(pub(super) SocketAddr);
+
+impl LoopbackText {
+    fn parse(text: &str) -> Result<Self, TextError> {
+        let address: SocketAddr = text.parse().map_err(|_| TextError::Loopback)?;
+        if address.ip().is_loopback() && address.port() != 0 { Ok(Self(address)) } else { Err(TextError::Loopback) }
+    }
+}
+
+impl fmt::Display for LoopbackText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// The slug of a Fly organisation. It becomes an argument of `fly`, so it must never look like an option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Slug(pub(super) String);
@@ -219,6 +236,7 @@ as_text! {
     DigestText: "a SHA-256 digest of 64 hex digits",
     ImportName: "the name of an import, such as flytoken:source/login@0.1.0",
     Slug: "the slug of an organisation",
+    LoopbackText: "an address of this machine's own, such as 127.0.0.1:4280",
     ActionsText: "letters of actions, such as r",
     Setting: "text, a number, true or false"
 }
@@ -238,6 +256,9 @@ pub enum TextError {
     /// Not the name of an import.
     #[error("an import's name is 1 to {MAX_IMPORT} visible ASCII characters")]
     Import,
+    /// Not an address of the machine's own.
+    #[error("an address of this machine's own and a port: 127.0.0.1:4280 or [::1]:4280")]
+    Loopback,
     /// Not an organisation's slug.
     #[error("an organisation's slug is 1 to {MAX_SLUG} of a-z, 0-9 and '-', and does not start with '-'")]
     Slug,
@@ -300,6 +321,26 @@ mod tests {
         assert_eq!(DigestText::parse(&text).expect("a digest").to_string(), text);
         for bad in ["", "00", &"0g".repeat(32), &"0".repeat(65), &"é".repeat(32)] {
             assert_eq!(DigestText::parse(bad), Err(TextError::Digest), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn only_an_address_of_the_machines_own_is_listened_on() {
+        for text in ["127.0.0.1:4280", "127.9.9.9:1", "[::1]:4280"] {
+            assert_eq!(LoopbackText::parse(text).expect(text).to_string(), text);
+        }
+        for bad in [
+            "",
+            "4280",
+            "127.0.0.1",
+            "127.0.0.1:0",
+            "localhost:4280",
+            "0.0.0.0:4280",
+            "[::]:4280",
+            "192.168.0.1:4280",
+            "[::ffff:127.0.0.1]:1",
+        ] {
+            assert_eq!(LoopbackText::parse(bad), Err(TextError::Loopback), "{bad:?}");
         }
     }
 

@@ -47,7 +47,7 @@ impl Core {
         }
         let (facts, asked) = (client.facts(), asked(request));
         let audience = self.audience();
-        let trusted = || audience.trusts(facts.uid, rustix::process::getuid().as_raw());
+        let trusted = || !facts.by_bearer && audience.trusts(facts.uid, rustix::process::getuid().as_raw());
         if matches!((policy, asked.verb), (InForce::Broken(_), Verb::Status)) && trusted() {
             return Ruling::answer();
         }

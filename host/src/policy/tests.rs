@@ -59,6 +59,7 @@ fn client() -> Facts {
         unit: Some("deploy.service".into()),
         cgroup: Some("/system.slice/deploy.service".into()),
         via_flytoken: false,
+        by_bearer: false,
     }
 }
 
@@ -78,7 +79,7 @@ fn configured() -> Config {
         "version: 1
 chain: [all]
 budget: {{ per-app: 10, total: 60 }}
-http: {{ socket: true }}
+http: {{ socket: true, loopback: '127.0.0.1:4280' }}
 sources:
   all:
     component: /opt/all.wasm

@@ -27,6 +27,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
+use self::private::Exposure;
 pub(crate) use self::private::{ensure_directory, replace};
 use self::{
     connection::{Connection, DatabaseName, Notices},
@@ -48,6 +49,16 @@ pub use self::{
     transaction::{Bytes, Change, LONGEST_NAME, LONGEST_RECORD, Transaction},
 };
 use crate::system::Clock;
+
+/// The text of a small file of this user's that is itself a secret, or tells that there is none.
+///
+/// # Errors
+/// [`PrivateFileError`] if it is not the user's own regular file, others may read it, or it has more than `most` bytes.
+pub(crate) fn private_text(path: &Path, most: u64) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, PrivateFileError> {
+    private::read(path, most, Exposure::Refuse)
+}
+
+pub(crate) use self::private::replace as replace_private;
 
 /// The two databases of a state directory. `Send` and `Sync`; every call may block.
 pub struct Store {

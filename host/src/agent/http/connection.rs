@@ -23,7 +23,7 @@ use tokio::{
 use super::{
     answer::{Body, Refused, response},
     ended,
-    guard::{self, Hosts},
+    guard::Door,
     openapi,
     patient::Patient,
     route::{Asked, route},
@@ -38,8 +38,8 @@ use crate::{
 /// Whoever is at the other end.
 pub(super) struct Caller {
     client: Mutex<Client>,
-    /// The connection once more, to look at its other end.
-    socket: OwnedFd,
+    /// The connection once more, to look at its other end; none where the kernel tells nothing of that.
+    socket: Option<OwnedFd>,
 }
 
 impl Caller {
@@ -48,14 +48,21 @@ impl Caller {
     /// # Errors
     /// If there are no descriptors left.
     pub(super) fn peer(stream: impl AsFd, client: Client) -> io::Result<Self> {
-        Ok(Self { client: Mutex::new(client), socket: stream.as_fd().try_clone_to_owned()? })
+        Ok(Self { client: Mutex::new(client), socket: Some(stream.as_fd().try_clone_to_owned()?) })
+    }
+
+    /// Whoever shows the bearer.
+    pub(super) fn by_bearer(client: Client) -> Self {
+        Self { client: Mutex::new(client), socket: None }
     }
 
     /// The client, looked at as far as it has to be known. Requests of a connection come one after another: nobody else looks meanwhile.
     async fn look(&self, core: &impl Answers) -> Client {
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        client.look(&self.socket, core.wanted()).await;
-        self.client.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&client);
+        if let Some(socket) = &self.socket {
+            client.look(socket, core.wanted()).await;
+            self.client.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&client);
+        }
         client
     }
 }
@@ -64,13 +71,13 @@ impl Caller {
 pub(super) async fn serve<C: Answers>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     caller: Caller,
-    hosts: Hosts,
+    door: Arc<Door>,
     core: C,
     mut stopping: watch::Receiver<()>,
 ) {
     // Before anything is read: who asks first and becomes somebody else then is found out.
     caller.look(&core).await;
-    let context = Arc::new(Context { caller, hosts, core, stopping: stopping.clone() });
+    let context = Arc::new(Context { caller, door, core, stopping: stopping.clone() });
     let service = service_fn(move |request| {
         let context = Arc::clone(&context);
         async move { Ok::<_, Infallible>(context.answer(request).await) }
@@ -96,7 +103,7 @@ pub(super) async fn serve<C: Answers>(
 
 struct Context<C> {
     caller: Caller,
-    hosts: Hosts,
+    door: Arc<Door>,
     core: C,
     stopping: watch::Receiver<()>,
 }
@@ -106,7 +113,7 @@ impl<C: Answers> Context<C> {
         let has_body = !request.body().is_end_stream();
         let (head, _) = request.into_parts();
         let answer = async {
-            guard::check(&head, &self.hosts)?;
+            self.door.check(&head)?;
             if has_body {
                 let message = "a request has no body here";
                 return Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, FailureCode::Usage, message, "put parameters behind the path"));

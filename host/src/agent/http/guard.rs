@@ -1,40 +1,67 @@
-//! What no request of a web page gets past.
+//! What no request of a web page gets past, and nobody over TCP without the bearer.
 //!
 //! A browser sends requests to whatever address a page names, with that page's own name as host if its name was made to lead here. So the
 //! host has to be the one that is listened on, and what a browser says of the page has to be that there is none, or that it is ours.
 
+use std::net::SocketAddr;
+
 use http::{HeaderMap, StatusCode, header, request::Parts};
 
-use super::answer::Refused;
+use super::{answer::Refused, bearer::Bearer};
 use crate::protocol::FailureCode;
 
-/// The names under which this endpoint is meant.
-#[derive(Debug, Clone)]
-pub(super) struct Hosts(Vec<String>);
+/// What a request has to have before anything else of it is looked at.
+pub(super) struct Door {
+    /// The names under which this endpoint is meant.
+    hosts: Vec<String>,
+    /// What has to be shown; none where the kernel tells who asks.
+    bearer: Option<Bearer>,
+}
 
-impl Hosts {
-    /// Those of the Unix socket: what `curl` sends for `http://localhost/`.
+impl Door {
+    /// That of the Unix socket: the host is what `curl` sends for `http://localhost/`.
     pub(super) fn of_socket() -> Self {
-        Self(vec!["localhost".into()])
+        Self { hosts: vec!["localhost".into()], bearer: None }
     }
 
-    fn mean(&self, host: &str) -> bool {
-        self.0.iter().any(|name| name.eq_ignore_ascii_case(host))
+    /// That of an address of the machine's own.
+    pub(super) fn of_loopback(address: SocketAddr, bearer: Bearer) -> Self {
+        let mut hosts = vec![address.to_string(), format!("localhost:{}", address.port())];
+        if address.port() == 80 {
+            // Nobody writes the usual one.
+            hosts = hosts.iter().filter_map(|host| host.strip_suffix(":80")).map(ToOwned::to_owned).collect();
+        }
+        Self { hosts, bearer: Some(bearer) }
+    }
+
+    /// Whether a request may come from a tool that is meant to ask.
+    ///
+    /// # Errors
+    /// What is answered instead.
+    pub(super) fn check(&self, request: &Parts) -> Result<(), Refused> {
+        not_of_a_page(request, &self.hosts)?;
+        let Some(bearer) = &self.bearer else { return Ok(()) };
+        let mut shown = request.headers.get_all(header::AUTHORIZATION).iter();
+        if let (Some(shown), None) = (shown.next(), shown.next())
+            && bearer.is_in(shown.as_bytes())
+        {
+            return Ok(());
+        }
+        let hint = "send `Authorization: Bearer …` with what is in the file http.bearer, beside the agent's socket";
+        let refused = refused(StatusCode::UNAUTHORIZED, FailureCode::Denied, "over TCP the bearer has to be shown", hint);
+        Err(refused.with(header::WWW_AUTHENTICATE, "Bearer"))
     }
 }
 
 /// Whether a request may come from a tool rather than from a web page.
-///
-/// # Errors
-/// What is answered instead.
-pub(super) fn check(request: &Parts, hosts: &Hosts) -> Result<(), Refused> {
+fn not_of_a_page(request: &Parts, hosts: &[String]) -> Result<(), Refused> {
     // Whoever names a host in the first line would have it count before the header.
     if request.uri.authority().is_some() || request.uri.scheme().is_some() {
         return Err(refused(StatusCode::BAD_REQUEST, FailureCode::Usage, "the first line names a host", "ask for the path alone"));
     }
     let host = only(&request.headers, header::HOST.as_str()).ok().flatten();
-    let Some(host) = host.filter(|host| hosts.mean(host)) else {
-        let hint = format!("send the header `Host: {}`", hosts.0.first().map_or("localhost", String::as_str));
+    let Some(host) = host.filter(|host| hosts.iter().any(|name| name.eq_ignore_ascii_case(host))) else {
+        let hint = format!("send the header `Host: {}`", hosts.first().map_or("localhost", String::as_str));
         let message = "this is not the host that the request is for";
         return Err(refused(StatusCode::MISDIRECTED_REQUEST, FailureCode::Denied, message, &hint));
     };
@@ -74,7 +101,7 @@ mod tests {
 
     fn status(uri: &str, headers: &[(&str, &str)]) -> Option<u16> {
         let request = headers.iter().fold(Request::get(uri), |request, (name, value)| request.header(*name, *value));
-        check(&request.body(()).unwrap().into_parts().0, &Hosts::of_socket()).err().map(|refused| refused.status.as_u16())
+        Door::of_socket().check(&request.body(()).unwrap().into_parts().0).err().map(|refused| refused.status.as_u16())
     }
 
     #[test]

@@ -3,24 +3,37 @@
 //! It is off unless the configuration says otherwise. What a request may say is bounded before it is read: no body, few headers, little time.
 
 mod answer;
+mod bearer;
 mod connection;
 mod guard;
 mod openapi;
 mod patient;
 mod route;
 
-use std::{future::Future, io, net::SocketAddr, path::Path, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::{SocketAddr, TcpListener as StdTcpListener},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
-    net::UnixListener,
+    net::{TcpListener, UnixListener},
     sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
 
-use self::{connection::Caller, guard::Hosts};
+use self::{bearer::Bearer, connection::Caller, guard::Door};
 use super::{ACCEPT_PAUSE, Answers, Endpoint, GRACE, admitted, client::Client, note_panic, seats::Seats};
-use crate::{attestation::Attestor, audience::Audience, causes::with_causes, protocol::Failure};
+use crate::{
+    attestation::Attestor,
+    audience::Audience,
+    causes::with_causes,
+    protocol::{Failure, FailureCode},
+};
 
 /// Where the agent answers over HTTP; nowhere by default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,6 +63,16 @@ pub async fn serve(
                 on_socket(&socket, audience, &attestor, &core, ending.clone()).await;
             }
         };
+        let over_tcp = async {
+            match places.loopback {
+                Some(address) if audience == Audience::Owner => {
+                    on_loopback(address, &agent_socket.with_file_name(BEARER), &attestor, &core, ending.clone()).await;
+                }
+                // Whoever has the bearer would be taken for the agent's own account, which root alone may use.
+                Some(_) => tracing::warn!("an agent of the whole system does not answer over TCP: nothing there tells who asks"),
+                None => {}
+            }
+        };
         let until_it_changes = async {
             let goes_on = tokio::select! {
                 changed = configured.changed() => changed.is_ok(),
@@ -58,7 +81,7 @@ pub async fn serve(
             drop(end);
             goes_on
         };
-        let ((), goes_on) = tokio::join!(on_socket, until_it_changes);
+        let ((), (), goes_on) = tokio::join!(on_socket, over_tcp, until_it_changes);
         if !goes_on {
             return;
         }
@@ -74,13 +97,13 @@ async fn on_socket(socket: &Path, audience: Audience, attestor: &Attestor, core:
     };
     let Some((_endpoint, listener)) = until_it_listens(listening, &mut ending).await else { return };
     tracing::info!(socket = %socket.display(), "listening for HTTP");
-    let seats = Seats::default();
+    let (seats, door) = (Seats::default(), Arc::new(Door::of_socket()));
     let accept = || listener.accept();
     accept_each(accept, ending.clone(), |(stream, _), open| {
         let why = match admitted(&stream, (open, MAX_CONNECTIONS), &seats, core) {
             Ok((facts, seat)) => match Caller::peer(&stream, Client::new(facts, attestor.clone())) {
                 Ok(caller) => {
-                    let serving = connection::serve(stream, caller, Hosts::of_socket(), core.clone(), ending.clone());
+                    let serving = connection::serve(stream, caller, Arc::clone(&door), core.clone(), ending.clone());
                     return Some(async move {
                         serving.await;
                         drop(seat);
@@ -98,6 +121,36 @@ async fn on_socket(socket: &Path, audience: Audience, attestor: &Attestor, core:
             let _: io::Result<usize> = stream.try_write(&turned_away(failure));
         }
         None
+    })
+    .await;
+}
+
+/// Answers over TCP whoever shows the bearer. What is in the way of it is told once, and tried again.
+async fn on_loopback(address: SocketAddr, bearer: &Path, attestor: &Attestor, core: &impl Answers, mut ending: watch::Receiver<()>) {
+    let listening = || {
+        let bearer = Bearer::at(bearer)?;
+        let listener = StdTcpListener::bind(address).and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            TcpListener::from_std(listener)
+        });
+        Ok((bearer, listener.map_err(|cause| format!("cannot listen on {address}: {cause}"))?))
+    };
+    let Some((bearer, listener)) = until_it_listens(listening, &mut ending).await else { return };
+    tracing::info!(%address, "listening for HTTP");
+    let door = Arc::new(Door::of_loopback(address, bearer));
+    let accept = || listener.accept();
+    accept_each(accept, ending.clone(), |(stream, _), open| {
+        if open >= MAX_CONNECTIONS {
+            let hint = "close connections that are not used, or ask on the socket";
+            let message = format!("the agent has {MAX_CONNECTIONS} connections over TCP already, which is all it serves");
+            let failure = Failure { code: FailureCode::TryAgain, message, hint: hint.into(), steps: Vec::new() };
+            let _: io::Result<usize> = stream.try_write(&turned_away(&failure));
+            return None;
+        }
+        // Answers are short, and go out at once.
+        let _ = stream.set_nodelay(true);
+        let caller = Caller::by_bearer(Client::by_bearer(attestor.clone()));
+        Some(connection::serve(stream, caller, Arc::clone(&door), core.clone(), ending.clone()))
     })
     .await;
 }
@@ -165,6 +218,9 @@ fn turned_away(failure: &Failure) -> Vec<u8> {
 
 /// The socket's name, beside the agent's own.
 const SOCKET: &str = "http.sock";
+
+/// The file of what has to be shown over TCP, beside it.
+const BEARER: &str = "http.bearer";
 
 /// Connections at a time, each with two descriptors and 16 KiB. Tools that ask often use frames.
 const MAX_CONNECTIONS: usize = 128;
