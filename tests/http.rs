@@ -124,7 +124,9 @@ fn the_examples_of_the_page_print_what_it_says() {
     if !Path::new("/usr/bin/curl").exists() {
         return;
     }
-    let (home, _fly, _agent) = answering();
+    let (home, fly, _agent) = answering();
+    // One for each time that one is asked for anew.
+    fly.mints("web", &[(); 8].map(|()| minted(123, DAY)));
     let port = free_port();
     home.configure(&format!("version: 1\nhttp: {{ socket: true, loopback: '127.0.0.1:{port}' }}\n"));
     eventually("the port", || TcpStream::connect(("127.0.0.1", port)).ok());

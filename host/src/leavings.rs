@@ -106,7 +106,7 @@ fn is_ours(below: &str, purpose: Purpose) -> bool {
 }
 
 fn is_of_socket(name: &str) -> bool {
-    ["agent.sock", "agent.sock.lock"].contains(&name)
+    ["agent.sock", "agent.sock.lock", "http.sock", "http.sock.lock", "http.bearer"].contains(&name)
 }
 
 /// The database itself, what locks it, or a damaged one that was set aside.

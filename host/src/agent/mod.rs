@@ -157,7 +157,12 @@ fn admitted(
         }
     };
     let full = |message: String| {
-        Some(Failure { code: FailureCode::TryAgain, message, hint: "close connections that are not used; `flytoken status` counts them".into(), steps: Vec::new() })
+        Some(Failure {
+            code: FailureCode::TryAgain,
+            message,
+            hint: "close connections that are not used; `flytoken status` counts them".into(),
+            steps: Vec::new(),
+        })
     };
     if open >= most {
         tracing::warn!(open, "hung up on a client: too many connections");

@@ -141,7 +141,7 @@ async fn on_loopback(address: SocketAddr, bearer: &Path, attestor: &Attestor, co
     let accept = || listener.accept();
     accept_each(accept, ending.clone(), |(stream, _), open| {
         if open >= MAX_CONNECTIONS {
-            let hint = "close connections that are not used, or ask on the socket";
+            let hint = "close connections that are not used, or ask on the socket: `curl --unix-socket`";
             let message = format!("the agent has {MAX_CONNECTIONS} connections over TCP already, which is all it serves");
             let failure = Failure { code: FailureCode::TryAgain, message, hint: hint.into(), steps: Vec::new() };
             let _: io::Result<usize> = stream.try_write(&turned_away(&failure));

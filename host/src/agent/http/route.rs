@@ -55,7 +55,9 @@ pub(super) fn route(method: &Method, uri: &Uri) -> Result<Asked, Refused> {
         return Err(refused.with(header::ALLOW, allow));
     }
     let parameters = Parameters::parse(uri.query().unwrap_or_default(), route.parameters)?;
-    let app = || AppName::parse(app).map_err(|error| Refused::usage(error.to_string(), "put the app's name into the path"));
+    let app = || {
+        AppName::parse(app).map_err(|error| Refused::usage(error.to_string(), "put the app's name into the path: `/v1/apps/my-app/token`"))
+    };
     Ok(match route.path {
         TOKEN => Asked::Core(Request::Get {
             app: app()?,
@@ -93,11 +95,15 @@ impl<'a> Parameters<'a> {
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             if !known.contains(&name) {
-                let hint = if known.is_empty() { "leave it out".into() } else { format!("known are {}", known.join(", ")) };
+                let hint = if known.is_empty() {
+                    "leave it out: see `/openapi.json`".into()
+                } else {
+                    format!("known are `{}`", known.join("`, `"))
+                };
                 return Err(Refused::usage("there is a parameter that this path does not know", hint));
             }
             if parameters.iter().any(|(other, _)| *other == name) {
-                return Err(Refused::usage(format!("the parameter `{name}` is there twice"), "leave one of them out"));
+                return Err(Refused::usage(format!("the parameter `{name}` is there twice"), "name it once: `?kind=deploy`"));
             }
             parameters.push((name, value));
         }
