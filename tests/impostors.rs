@@ -4,6 +4,7 @@
 
 use std::{
     fs,
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
@@ -175,6 +176,32 @@ fn a_client_that_becomes_another_program_before_it_asks_gets_nothing_and_that_is
     assert!(is_denied(&answer, ANOTHER), "{answer}");
     assert_eq!(governed.on_record().into_iter().map(|(decision, _, _)| decision).collect::<Vec<_>>(), ["given", "denied"]);
     assert!(governed.agent.log().contains("hung up on a client"), "{}", governed.agent.log());
+}
+
+#[test]
+fn over_http_too_a_client_that_becomes_another_program_gets_nothing_and_that_is_on_record() {
+    let (home, fly) = Home::logged_in(&user_token());
+    let programs = Programs::new();
+    let client = programs.path("client");
+    fly.mints("web", &[minted(1, DAY)]);
+    fly.hold("web");
+    home.configure("version: 1\nhttp: { socket: true }\n");
+    home.govern(&format!("version: 1\naudit: {{ file: ~/audit.jsonl }}\nclients:\n  - {{ name: it, executable: {} }}\n", client.display()));
+    let agent = home.agent();
+    let socket = agent.socket.with_file_name("http.sock");
+    eventually("the second socket", || UnixStream::connect(&socket).ok());
+    let mut puppet = Puppet::start(&client);
+    puppet.connect(&socket);
+    puppet.send(b"GET /v1/apps/web/token HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    fly.called(1);
+    puppet.become_shell("echo here >&2; cat >&2");
+    assert_eq!(puppet.line(), "here");
+    fly.let_go("web");
+    // It is hung up on, or `cat` would not end.
+    let heard = String::from_utf8(puppet.rest()).unwrap();
+    assert!(heard.starts_with("HTTP/1.1 403 ") && heard.contains(ANOTHER), "{heard}");
+    let text = fs::read_to_string(home.path("audit.jsonl")).unwrap();
+    assert!(text.contains("\"decision\":\"denied\"") && !text.contains("\"decision\":\"given\""), "{text}");
 }
 
 #[test]
