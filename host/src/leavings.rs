@@ -153,6 +153,8 @@ mod tests {
             "key.new",
             "key-place",
             "run/agent.sock",
+            "run/http.sock",
+            "run/http.bearer",
             &plugin,
         ];
         let home = folder(&files);
