@@ -172,7 +172,7 @@ mod tests {
         let state = Leavings::look(home.path(), Purpose::State).unwrap().unwrap();
         state.remove().unwrap();
         let left = left(home.path());
-        assert_eq!(left, ["audit.jsonl", "locks/notes", "plugins/mine.wasm", "profiles", "run/keys"], "{state:?}");
+        assert_eq!(left, ["audit.jsonl", "locks/notes", "plugins/mine.wasm", "profiles", "run/agent.sock.d", "run/keys"], "{state:?}");
     }
 
     #[test]
