@@ -8,8 +8,9 @@ use std::{
         fs::{MetadataExt, PermissionsExt},
         net::UnixListener,
     },
+    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
     thread,
     time::Duration,
 };
@@ -199,7 +200,14 @@ fn installed(home: &Home, program: &Path) -> Command {
 
 /// Runs an agent that is not to start. Its standard input is the socket.
 fn of(mut command: Command) -> Ran {
-    let output = command.output().unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let ended = catch_unwind(AssertUnwindSafe(|| eventually("the end of an agent that is not to start", || child.try_wait().unwrap())));
+    if ended.is_err() {
+        child.kill().unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    let ran = Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
+    assert!(ended.is_ok(), "it did not end: {}", ran.stderr);
+    ran
 }
