@@ -1,14 +1,10 @@
 //! Bytes as hexadecimal digits, and back.
 
-use std::fmt::Write as _;
-
 /// Bytes as lower-case digits.
 pub fn encode(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing into a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    // By hand, since every line on record has some: the formatter takes ten times as long.
+    let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 });
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 /// Digits of either case as bytes; none if they are none.

@@ -104,7 +104,7 @@ pub(super) fn useless() -> Vec<Case> {
             &discharged(organization(ACME).caveat(Caveat::Apps(ResourceSet::new([(APP, Mask::WRITE)]))), DAY),
             "",
             "absent",
-            "?",
+            "it allows none of that",
         ),
         answering("too-wide", &user_token(), "", "absent", "only a user token"),
     ]

@@ -150,7 +150,8 @@ pub(super) struct Numbered {
 pub(super) fn line(event: Event, time: jiff::Timestamp, head: Head, key: &ChainKey) -> (Vec<u8>, Head) {
     let number = head.number + 1;
     let numbered = Numbered { number, time: time.to_string(), event };
-    let mut line = serde_json::to_vec(&numbered).expect("names and numbers can be written");
+    let mut line = Vec::with_capacity(USUAL_LINE);
+    serde_json::to_writer(&mut line, &numbered).expect("names and numbers can be written");
     let hash = key.link(head.link, &line);
     // In front of the closing brace, so that a line stays one JSON object.
     line.truncate(line.len() - 1);
@@ -174,6 +175,9 @@ pub(super) fn parse(line: &[u8]) -> Option<(Vec<u8>, Numbered, Link)> {
     let numbered = serde_json::from_slice(&covered).ok()?;
     Some((covered, numbered, hash))
 }
+
+/// The bytes of most lines, so that the room for one is made once.
+const USUAL_LINE: usize = 1024;
 
 /// What stands between a line and its hash.
 const HASH: &str = ",\"hash\":\"";

@@ -225,6 +225,13 @@ Examples:
   flytoken completions zsh > \"${fpath[1]}/_flytoken\"
   flytoken completions fish > ~/.config/fish/completions/flytoken.fish";
 
+pub(super) const MAN: &str = "\
+Their words are those of `--help`.
+
+Examples:
+  flytoken man ~/.local/share/man/man1
+  man flytoken-get";
+
 pub(super) const DEMO: &str = "\
 Touches nothing of yours: home, socket and the `fly` command are made for it and removed.
 

@@ -152,6 +152,9 @@ pub enum Command {
     /// Print a completion script for a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions(Completions),
+    /// Write a manual page for each command
+    #[command(after_help = help::MAN)]
+    Man(Man),
     /// Show the whole chain at work in a throwaway home, with no account and no flyctl
     #[command(after_help = help::DEMO)]
     Demo,
@@ -383,6 +386,13 @@ pub struct Completions {
     pub shell: Shell,
 }
 
+/// `flytoken man`.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub struct Man {
+    /// The folder they are written into; it is made if it is missing
+    pub folder: PathBuf,
+}
+
 /// A shell that completions are made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
@@ -462,6 +472,7 @@ impl Command {
             | Self::Attenuate(_)
             | Self::Agent(Agent { action: None, .. })
             | Self::Completions(_)
+            | Self::Man(_)
             | Self::Demo => false,
         }
     }

@@ -18,6 +18,7 @@ mod input;
 mod inspect;
 mod invalidate;
 mod local;
+mod man;
 mod minted;
 mod plugin;
 mod policy;
@@ -116,6 +117,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Stopped> {
         Command::Setup(setup) => setup::run(setup, context),
         Command::Uninstall(uninstall) => return Ok(uninstall::run(uninstall, context)?),
         Command::Completions(completions) => completions::run(&completions, context),
+        Command::Man(man) => man::run(&man, context),
         Command::Demo => return demo::run(context).map(|()| ExitCode::SUCCESS),
     }?;
     Ok(ExitCode::SUCCESS)

@@ -2,7 +2,11 @@
 
 mod project;
 
-use std::{process::ExitCode, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use tokio::{runtime::Builder, time::sleep};
 
@@ -20,40 +24,45 @@ use crate::{
 pub(super) fn run(dev: &PluginDev, context: &Context) -> Result<ExitCode, Failure> {
     let project = Project::of(&dev.folder)?;
     if dev.once {
-        return once(&project, dev, context);
+        return build(&project, context).and_then(|component| shown(&component, dev, context));
     }
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime =
         runtime.map_err(|cause| failure(FailureCode::Internal, cause.to_string(), "see that the system has threads left: `ulimit -u`"))?;
     let _inside = runtime.enter();
-    let places = || Places { files: project.files(), folders: Vec::new() };
-    let mut changes = Changes::of(places());
+    let places = |files| Places { files, folders: Vec::new() };
+    let mut changes = Changes::of(places(project.files()));
     loop {
+        let built = build(&project, context);
+        // What is new by now the build has made; what comes after that is its author's.
+        let known = project.files();
         // Whatever is wrong is for the next change to mend.
-        if let Err(failure) = once(&project, dev, context) {
+        if let Err(failure) = built.and_then(|component| shown(&component, dev, context)) {
             context.output.report(&failure, false);
         }
         context.output.say_to_person(|paint| paint.faint("waiting for a change; Ctrl-C ends it"));
-        changes.follow(places());
-        runtime.block_on(changed(&mut changes, &project));
+        changes.follow(places(known.clone()));
+        runtime.block_on(changed(&mut changes, &project, &known));
         context.output.say_to_person(|paint| paint.strong("\nsomething changed"));
     }
 }
 
-/// Builds it, asks it and shows what came of it.
-fn once(project: &Project, dev: &PluginDev, context: &Context) -> Result<ExitCode, Failure> {
+fn build(project: &Project, context: &Context) -> Result<PathBuf, Failure> {
     context.output.say_to_person(|paint| paint.faint("building"));
-    let component = project.build()?;
-    let ran = ask(&component, &dev.on_trial, &dev.asked, context)?;
+    project.build()
+}
+
+/// Asks it and shows what came of it.
+fn shown(component: &Path, dev: &PluginDev, context: &Context) -> Result<ExitCode, Failure> {
+    let ran = ask(component, &dev.on_trial, &dev.asked, context)?;
     show(&ran, context)?;
     Ok(ran.exit())
 }
 
-/// Waits until a file is other than it was, or there is one that was not there.
-async fn changed(changes: &mut Changes, project: &Project) {
-    let before = project.files();
+/// Waits until a file is other than it was, or there are others than those that are known.
+async fn changed(changes: &mut Changes, project: &Project, known: &[PathBuf]) {
     let new_file = async {
-        while project.files() == before {
+        while project.files() == known {
             sleep(LOOK).await;
         }
     };
