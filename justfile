@@ -41,9 +41,10 @@ swaps N="1000":
 plugins:
     cargo test --locked -p flytoken-source -p flytoken-storage -p flytoken-config -p flytoken-cli -p flytoken-manual -p flytoken-file -p flytoken-environment -p flytoken-vault-http
 
-# Every budget as one line: budget, measured, ratio and the reference from the same run; then what 10 to 100,000 apps cost.
-bench:
-    cargo bench --locked -p flytoken --bench budgets
+# Every budget as one line: budget, measured, ratio and the reference from the same run; then what 10 to 100,000 apps cost. Or only the
+# parts that are named, such as `just bench core attestation`.
+bench *PARTS:
+    cargo bench --locked -p flytoken --bench budgets -- {{PARTS}}
 
 # An agent under load, ten minutes or as many seconds as said: 10,000 apps, 1,000 connections, and what it held before and after.
 load SECONDS="600":

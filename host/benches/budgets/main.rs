@@ -50,12 +50,21 @@ fn main() {
         return;
     }
     let table = Table::begin();
-    tokens::run(&table);
-    sandbox::run(&table);
-    core::run(&table);
-    agent::run(&table);
-    attestation::run(&table);
-    process::run(&table);
-    scale::run();
-    languages::run();
+    let parts: [(&str, &dyn Fn()); 8] = [
+        ("tokens", &|| tokens::run(&table)),
+        ("sandbox", &|| sandbox::run(&table)),
+        ("core", &|| core::run(&table)),
+        ("agent", &|| agent::run(&table)),
+        ("attestation", &|| attestation::run(&table)),
+        ("process", &|| process::run(&table)),
+        ("scale", &scale::run),
+        ("languages", &languages::run),
+    ];
+    // All of them, unless some are named.
+    let named: Vec<&str> = arguments.iter().skip(1).map(String::as_str).filter(|argument| !argument.starts_with('-')).collect();
+    for (name, part) in parts {
+        if named.is_empty() || named.contains(&name) {
+            part();
+        }
+    }
 }
