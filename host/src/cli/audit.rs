@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::Json;
+use super::{Json, help};
 use crate::app::AppName;
 
 /// `flytoken audit`.
@@ -21,8 +21,10 @@ pub struct Audit {
 #[derive(Debug, PartialEq, Eq, Subcommand)]
 pub enum AuditAction {
     /// Go through every line: say which were changed, removed, put elsewhere or cut off
+    #[command(after_help = help::AUDIT_VERIFY)]
     Verify(Json),
     /// Show the last lines
+    #[command(after_help = help::AUDIT_TAIL)]
     Tail(AuditTail),
 }
 

@@ -225,6 +225,49 @@ Examples:
   flytoken completions zsh > \"${fpath[1]}/_flytoken\"
   flytoken completions fish > ~/.config/fish/completions/flytoken.fish";
 
+pub(super) const AUDIT_VERIFY: &str = "\
+Exit code 7 if a line is not as it was written, or not where.
+
+Examples:
+  flytoken audit verify
+  flytoken audit verify --json | jq '.findings'";
+
+pub(super) const AUDIT_TAIL: &str = "\
+Examples:
+  flytoken audit tail -n 100
+  flytoken audit tail --json | jq 'select(.decision == \"denied\")'";
+
+pub(super) const CONFIG_PATH: &str = "\
+Examples:
+  ${EDITOR:-vi} \"$(flytoken config path)\"";
+
+pub(super) const CONFIG_SHOW: &str = "\
+Examples:
+  flytoken config show
+  flytoken config show --json | jq '.chain'";
+
+pub(super) const CONFIG_CHECK: &str = "\
+Exit code 7 if the files do not hold. A running agent goes on with what it has until they do.
+
+Examples:
+  flytoken config check";
+
+pub(super) const POLICY_CHECK: &str = "\
+Exit code 7 if the policy does not hold. Nothing is put in force by it.
+
+Examples:
+  flytoken policy check
+  flytoken policy check ./policy.yaml";
+
+pub(super) const POLICY_SHOW: &str = "\
+Examples:
+  flytoken policy show";
+
+pub(super) const POLICY_TEST: &str = "\
+Examples:
+  flytoken policy test --app my-app --kind deploy
+  flytoken policy test --app my-app --client user=ci,executable=/usr/bin/terraform --file ./policy.yaml";
+
 pub(super) const MAN: &str = "\
 Their words are those of `--help`.
 

@@ -327,10 +327,13 @@ pub struct Config {
 #[derive(Debug, PartialEq, Eq, Subcommand)]
 pub enum ConfigAction {
     /// Print the path of your configuration file, existing or not
+    #[command(after_help = help::CONFIG_PATH)]
     Path(Json),
     /// Print what is in force, and where each value comes from
+    #[command(after_help = help::CONFIG_SHOW)]
     Show(Json),
     /// Say what is wrong with the files, with file, line and column
+    #[command(after_help = help::CONFIG_CHECK)]
     Check(Json),
 }
 

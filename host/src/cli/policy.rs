@@ -7,7 +7,7 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
-use super::{App, Json, kinds};
+use super::{App, Json, help, kinds};
 use crate::{kind::Kind, policy::Verb};
 
 /// `flytoken policy`.
@@ -22,10 +22,13 @@ pub struct Policy {
 #[derive(Debug, PartialEq, Eq, Subcommand)]
 pub enum PolicyAction {
     /// Say what is wrong with a policy, with line and column, and what of it this machine cannot enforce
+    #[command(after_help = help::POLICY_CHECK)]
     Check(PolicyCheck),
     /// Print the policy in force, and what each of its rules cuts away of your configuration
+    #[command(after_help = help::POLICY_SHOW)]
     Show(Json),
     /// Say which rule would decide about a request; nobody is asked
+    #[command(after_help = help::POLICY_TEST)]
     Test(PolicyTest),
 }
 

@@ -177,7 +177,11 @@ fn facts(test: &PolicyTest, policy: &policy::Policy) -> Result<Facts, Failure> {
             ClientFact::Executable(path) => {
                 let found = attestation::executable_at(path).map_err(|cause| {
                     let message = format!("cannot look at {}: {cause}", plain::whole_line(&path.display().to_string()));
-                    failure(FailureCode::Usage, message, "name the program by its absolute path, as in `--client /usr/bin/terraform`")
+                    failure(
+                        FailureCode::Usage,
+                        message,
+                        "name the program by its absolute path, as in `--client executable=/usr/bin/terraform`",
+                    )
                 })?;
                 facts.executable = Some(found);
             }
