@@ -242,6 +242,34 @@ fn a_source_that_cannot_answer_is_told_with_or_without_an_agent() {
 }
 
 #[test]
+fn a_state_folder_that_others_may_read_and_a_policy_are_told_with_what_mends_them() {
+    let home = logged_in(&user_token(), DAY);
+    home.run_with(&["set", "web"], &minted(123, DAY)).ends_with(0);
+    let state = home.path(".local/state/flytoken");
+    assert_eq!(only(&checks(&home, 0), "state"), ("ok", state.to_str().unwrap(), None));
+    fs::set_permissions(&state, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mend = format!("chmod 700 {}", state.display());
+    let all = checks(&home, 7);
+    assert_eq!((only(&all, "state").0, only(&all, "state").2), ("fail", Some(mend.as_str())));
+    fs::set_permissions(&state, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+
+    for (policy, exit, state, command) in [
+        ("version: 1\n", 0, "ok", None),
+        ("version: 1\nmode: report\n", 0, "warn", Some("flytoken policy show")),
+        ("version: 1\nagent: required\n", 7, "fail", Some("flytoken agent")),
+        ("version: 1\nnope: 1\n", 7, "fail", Some("flytoken policy check ")),
+    ] {
+        home.govern(policy);
+        let all = checks(&home, exit);
+        let told = only(&all, "policy");
+        assert!(
+            told.0 == state && told.2.map(|told| command.is_some_and(|begin| told.starts_with(begin))) == command.map(|_| true),
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
 fn people_see_a_line_for_each_check_and_the_command_below_it() {
     let home = Home::new();
     let ran = home.run(&["doctor"]);

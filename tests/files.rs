@@ -51,7 +51,7 @@ fn a_name_that_is_not_granted_is_no_file() {
     );
     let told = home.run(&["get", "web", "--json"]);
     told.ends_with(7);
-    assert!(told.stdout.contains("no file of this name is granted"), "{}", told.stdout);
+    assert!(told.stdout.contains("no file of this name is granted (granted is `token`)"), "{}", told.stdout);
     home.configure("version: 1\nchain: [mounted]\nsources:\n  mounted: { component: builtin:file }\n");
     let told = home.run(&["get", "web", "--json"]);
     told.ends_with(7);

@@ -1,4 +1,7 @@
-//! The agent over HTTP: what tools get, that policy and audit are the same, and what hostile clients and web pages do not get.
+//! The agent over HTTP: what tools get, and that policy and audit are the same.
+
+mod clients;
+mod loopback;
 
 use std::{
     collections::BTreeSet,
@@ -13,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{Agent, Fly, Home, Http, Response, as_nobody, eventually, minted, timed, user_token},
+    policy::one_app_for,
     readme,
 };
 
@@ -38,6 +42,11 @@ fn socket(home: &Home) -> PathBuf {
 
 fn ask(home: &Home, method: &str, path: &str) -> Response {
     Http::connect(&socket(home)).ask(method, path, &["Host: localhost"])
+}
+
+/// A port that nobody listens on, for now.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn keys(value: &Value) -> BTreeSet<&str> {
@@ -226,23 +235,13 @@ fn numbers_tell_what_happened_and_name_no_app() {
 
 #[test]
 fn policy_and_audit_are_the_same_as_on_the_other_socket() {
-    let (home, _fly) = {
-        let (home, fly) = Home::logged_in(&user_token());
-        for app in ["web", "prod-web"] {
-            fly.mints(app, &[minted(123, DAY)]);
-        }
-        (home, fly)
-    };
+    let (home, fly) = Home::logged_in(&user_token());
+    for app in ["web", "prod-web"] {
+        fly.mints(app, &[minted(123, DAY)]);
+    }
     home.configure("version: 1\nhttp: { socket: true }\n");
     let uid = rustix::process::getuid().as_raw();
-    home.govern(&format!(
-        "version: 1
-audit: {{ file: ~/audit.jsonl }}
-clients:
-  - {{ name: hands off prod, deny: true, apps: [prod-*] }}
-  - {{ name: mine, user: {uid}, apps: [web], kinds: [readonly], deliver: {{ max-lifetime: 10m }} }}
-"
-    ));
+    home.govern(&one_app_for(uid));
     let _agent = home.agent();
     eventually("the second socket", || UnixStream::connect(socket(&home)).ok());
     let token = ask(&home, "GET", "/v1/apps/web/token").json();
@@ -279,112 +278,6 @@ clients:
     }
 }
 
-/// A port that nobody listens on, for now.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// A home whose agent answers over TCP, its port, and the header with the bearer.
-fn over_tcp(policy: Option<&str>) -> (Home, Agent, u16, String) {
-    let (home, fly) = Home::logged_in(&user_token());
-    for app in ["web", "prod-web"] {
-        fly.mints(app, &[minted(123, DAY)]);
-    }
-    if let Some(policy) = policy {
-        home.govern(policy);
-    }
-    let port = free_port();
-    home.configure(&format!("version: 1\nhttp: {{ loopback: '127.0.0.1:{port}' }}\n"));
-    let agent = home.agent();
-    eventually("the port", || TcpStream::connect(("127.0.0.1", port)).ok());
-    let bearer = home.path(".local/state/flytoken/run/http.bearer");
-    assert_eq!(fs::metadata(&bearer).unwrap().permissions().mode() & 0o777, 0o600);
-    let header = format!("Authorization: Bearer {}", fs::read_to_string(bearer).unwrap());
-    (home, agent, port, header)
-}
-
-#[test]
-fn over_tcp_the_bearer_has_to_be_shown_and_everything_else_is_as_on_the_socket() {
-    let (home, agent, port, bearer) = over_tcp(None);
-    assert!(!socket(&home).exists(), "nobody asked for that");
-    let host = format!("Host: 127.0.0.1:{port}");
-    let ask = |path: &str, headers: &[&str]| Http::connect_to(port).ask("GET", path, headers);
-    let token = ask("/v1/apps/web/token", &[&host, &bearer]);
-    assert_eq!(token.status, 200);
-    assert_eq!(token.json(), home.get(&["web"]));
-    assert_eq!(ask("/v1/apps/web/token", &[&format!("Host: localhost:{port}"), &bearer]).status, 200);
-    for path in ["/v1/apps/web/token", "/v1/status", "/metrics", "/openapi.json", "/nowhere"] {
-        for headers in
-            [&[host.as_str()][..], &[&host, &bearer[..bearer.len() - 1]], &[&host, &bearer, &bearer], &[&host, "Authorization: Bearer "]]
-        {
-            let refused = ask(path, headers);
-            assert_eq!((refused.status, refused.code().as_str(), refused.header("www-authenticate")), (401, "denied", Some("Bearer")));
-        }
-    }
-    // A page whose name was made to lead here, and one that knows the address, get nothing even with the bearer.
-    for (headers, status) in [
-        (&["Host: localhost", &bearer][..], 421),
-        (&["Host: evil.example", &bearer], 421),
-        (&[&format!("Host: evil.example:{port}"), &bearer], 421),
-        (&[&host, &bearer, "Origin: http://evil.example"], 403),
-        (&[&host, &bearer, "Sec-Fetch-Site: cross-site"], 403),
-    ] {
-        assert_eq!(ask("/v1/apps/web/token", headers).status, status, "{headers:?}");
-    }
-    // Who takes every connection there is over TCP takes none of the others.
-    let flood: Vec<_> = (0..200).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
-    home.get(&["web"]);
-    drop(flood);
-    let secret = bearer.rsplit(' ').next().unwrap();
-    assert!(!agent.log().contains(secret));
-}
-
-#[test]
-fn over_tcp_no_rule_fits_that_names_a_fact_of_a_client() {
-    let uid = rustix::process::getuid().as_raw();
-    let policy = format!(
-        "version: 1
-audit: {{ file: ~/audit.jsonl }}
-clients:
-  - {{ name: not this one, deny: true, executable: /nowhere/deploy, apps: [prod-*] }}
-  - {{ name: mine, user: {uid}, apps: [web] }}
-  - {{ name: everybody, apps: [prod-*, web], kinds: [deploy] }}
-"
-    );
-    let (home, _agent, port, bearer) = over_tcp(Some(&policy));
-    let host = format!("Host: 127.0.0.1:{port}");
-    let ask = |path: &str| Http::connect_to(port).ask("GET", path, &[&host, &bearer]);
-    assert_eq!(ask("/v1/apps/web/token").status, 403, "a rule for the agent's own user");
-    assert_eq!(ask("/v1/status").status, 403);
-    assert_eq!(ask("/metrics").status, 403);
-    assert_eq!(ask("/v1/apps/prod-web/token?kind=deploy").status, 403, "one that denies decides in doubt");
-    assert_eq!(ask("/v1/apps/web/token?kind=deploy").status, 200, "what is everybody's");
-    let text = fs::read_to_string(home.path("audit.jsonl")).unwrap();
-    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let requests: Vec<Value> = lines.filter(|line| line["event"] == "request").collect();
-    assert_eq!(requests.len(), 3);
-    for line in requests {
-        assert_eq!((&line["client"]["by-bearer"], &line["client"]["pid"]), (&json!(true), &Value::Null), "{line}");
-    }
-}
-
-#[test]
-fn a_port_that_is_taken_or_a_bearer_that_others_may_read_is_told_and_tried_again() {
-    let (home, _fly) = Home::logged_in(&user_token());
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port();
-    home.configure(&format!("version: 1\nhttp: {{ loopback: '127.0.0.1:{port}' }}\n"));
-    let agent = home.agent();
-    eventually("what is in the way", || agent.log().contains("not listening for HTTP").then_some(()));
-    assert!(agent.log().contains(&format!("cannot listen on 127.0.0.1:{port}")), "{}", agent.log());
-    let bearer = home.path(".local/state/flytoken/run/http.bearer");
-    fs::set_permissions(&bearer, fs::Permissions::from_mode(0o644)).unwrap();
-    drop(taken);
-    eventually("what is in the way", || agent.log().contains("others may read").then_some(()));
-    fs::set_permissions(&bearer, fs::Permissions::from_mode(0o600)).unwrap();
-    eventually("the port", || TcpStream::connect(("127.0.0.1", port)).ok());
-}
-
 #[test]
 fn an_administrator_may_say_that_there_is_none() {
     let (home, _fly, agent) = answering();
@@ -408,147 +301,4 @@ fn it_is_off_unless_it_is_wanted_and_follows_the_configuration() {
     assert_eq!(mode & 0o777, 0o600);
     home.configure("version: 1\n");
     eventually("the second socket's end", || (!socket(&home).exists()).then_some(()));
-}
-
-#[test]
-fn a_process_of_another_user_is_not_heard() {
-    if !rustix::process::getuid().is_root() {
-        return;
-    }
-    let (home, _fly, agent) = answering();
-    let (folder, socket) = (home.path(".local/state/flytoken/run"), socket(&home));
-    // Were the modes as loose as can be, it would still look at who connects.
-    for path in [folder.ancestors().collect::<Vec<_>>(), vec![&*socket]].concat() {
-        if path.starts_with(std::env::temp_dir()) && path != std::env::temp_dir() {
-            fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
-        }
-    }
-    let heard = as_nobody(|| {
-        let mut http = Http::connect(&socket);
-        http.send(b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        http.receive().is_some()
-    });
-    assert!(!heard);
-    assert!(agent.log().contains("hung up on a process of another user"));
-}
-
-#[test]
-fn no_request_of_a_web_page_and_none_for_another_host_is_answered() {
-    let (home, fly, _agent) = answering();
-    let path = "/v1/apps/web/token";
-    for (headers, status) in [
-        (&["Host: evil.example"][..], 421),
-        (&[], 421),
-        (&["Host: localhost", "Host: evil.example"], 421),
-        (&["Host: localhost.evil.example"], 421),
-        (&["Host: localhost", "Origin: http://evil.example"], 403),
-        (&["Host: localhost", "Origin: null"], 403),
-        (&["Host: localhost", "Sec-Fetch-Site: cross-site"], 403),
-        (&["Host: localhost", "Sec-Fetch-Site: same-site"], 403),
-    ] {
-        let response = Http::connect(&socket(&home)).ask("GET", path, headers);
-        assert_eq!((response.status, response.code().as_str()), (status, "denied"), "{headers:?}");
-        assert_eq!(response.header("access-control-allow-origin"), None);
-    }
-    let absolute = Http::connect(&socket(&home)).ask("GET", "http://evil.example/v1/apps/web/token", &["Host: localhost"]);
-    assert_eq!((absolute.status, absolute.code().as_str()), (400, "usage"));
-    let preflight = Http::connect(&socket(&home)).ask("OPTIONS", path, &["Host: localhost", "Origin: http://evil.example"]);
-    assert_eq!(preflight.status, 403);
-    assert_eq!(fly.calls().len(), 0, "nothing was asked for any of them");
-    let own = Http::connect(&socket(&home)).ask("GET", path, &["Host: localhost", "Origin: http://localhost", "Sec-Fetch-Site: none"]);
-    assert_eq!(own.status, 200);
-}
-
-#[test]
-fn what_is_too_long_too_slow_or_no_http_is_hung_up_on_and_others_are_served_meanwhile() {
-    let (home, _fly, agent) = answering();
-    ask(&home, "GET", "/v1/apps/web/token");
-    let long = format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "a".repeat(64 << 10));
-    let headers = "X: a\r\n".repeat(100);
-    let many = format!("GET /v1/status HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
-    let deep = format!("GET /v1/status HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "a".repeat(64 << 10));
-    for (what, bytes, statuses) in [
-        ("a long path", long.into_bytes(), &[414, 431][..]),
-        ("many headers", many.into_bytes(), &[431]),
-        ("a long header", deep.into_bytes(), &[431]),
-        ("frames", crate::harness::frame(1, &crate::harness::get("web")), &[400]),
-        ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(), &[400]),
-        ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), &[400]),
-        (
-            "smuggling",
-            b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_vec(),
-            &[400, 413],
-        ),
-        ("two lengths", b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n".to_vec(), &[400]),
-        ("a body", b"POST /v1/apps/web/refresh HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999999\r\n\r\n".to_vec(), &[413]),
-        (
-            "a body in pieces",
-            b"POST /v1/apps/web/refresh HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec(),
-            &[413],
-        ),
-    ] {
-        let mut http = Http::connect(&socket(&home));
-        http.send(&bytes);
-        let response = http.receive();
-        assert!(response.as_ref().is_none_or(|response| statuses.contains(&response.status)), "{what}: {response:?}");
-        assert!(http.receive().is_none(), "{what}: the connection stays open");
-        assert_eq!(ask(&home, "GET", "/v1/apps/web/token").status, 200, "{what}");
-    }
-    // Whoever sends a byte now and then, and whoever sends nothing, has ten seconds in all.
-    let (mut slow, mut idle) = (Http::connect(&socket(&home)), Http::connect(&socket(&home)));
-    let ((), took) = timed(|| {
-        for byte in b"GET /v1/st" {
-            slow.send(&[*byte]);
-            std::thread::sleep(Duration::from_millis(500));
-        }
-        assert!(slow.receive().is_none_or(|response| response.status == 408));
-        assert!(idle.receive().is_none());
-    });
-    assert!(took < Duration::from_secs(25), "{took:?}");
-    drop(agent);
-}
-
-#[test]
-fn a_flood_is_turned_away_and_whoever_was_there_first_is_served() {
-    let (home, _fly, agent) = answering();
-    ask(&home, "GET", "/v1/apps/web/token");
-    let (descriptors, memory) = (agent.settled_descriptors(), agent.memory());
-    let mut first = Http::connect(&socket(&home));
-    assert_eq!(first.ask("GET", "/v1/apps/web/token", &["Host: localhost"]).status, 200);
-    let mut flood: Vec<_> = (0..200).map(|_| Http::connect(&socket(&home))).collect();
-    let turned_away = flood.last_mut().unwrap().receive().unwrap();
-    assert_eq!((turned_away.status, turned_away.code().as_str()), (503, "try-again"));
-    assert_eq!(first.ask("GET", "/v1/apps/web/token", &["Host: localhost"]).status, 200);
-    // Requests one behind the other are answered one behind the other.
-    first.send("GET /v1/apps/web/token HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100).as_bytes());
-    for _ in 0..100 {
-        assert_eq!(first.receive().unwrap().status, 200);
-    }
-    // The agent's own socket is none of theirs.
-    home.get(&["web"]);
-    drop((first, flood));
-    eventually("the end of the flood", || (agent.descriptors() <= descriptors).then_some(()));
-    assert!(agent.memory() < memory + 8192, "{memory} KiB became {} KiB", agent.memory());
-}
-
-#[test]
-fn a_client_that_never_reads_costs_little_and_a_stop_waits_for_nobody() {
-    let (home, fly, agent) = answering();
-    ask(&home, "GET", "/v1/apps/web/token");
-    let memory = agent.memory();
-    let mut deaf = UnixStream::connect(socket(&home)).unwrap();
-    deaf.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
-    let requests = "GET /v1/apps/web/token HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20_000);
-    let taken = std::io::Write::write_all(&mut deaf, requests.as_bytes());
-    assert!(taken.is_err(), "it took everything and sent no answer");
-    assert!(agent.memory() < memory + 4096);
-    // Whoever waits for a slow source is told that the agent stops.
-    fly.says("sleep 60");
-    let mut waiting = Http::connect(&socket(&home));
-    waiting.send(b"GET /v1/apps/api/token?kind=deploy HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    eventually("the slow source", || (fly.calls().len() > 1).then_some(()));
-    let ((), took) = timed(|| agent.stop());
-    assert!(took < Duration::from_secs(5), "{took:?}");
-    let told = waiting.receive().unwrap();
-    assert_eq!((told.status, told.code().as_str()), (503, "agent"));
 }

@@ -3,7 +3,7 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use crate::readme::document;
+use crate::{readme::document, structure::sources};
 
 /// An error as it stands in the source.
 struct Message {
@@ -67,19 +67,11 @@ fn page() -> String {
 }
 
 fn catalogue() -> Vec<Message> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    below(&root, &mut files);
-    files.sort();
+    let mut sources = sources();
+    sources.sort();
     let mut messages = Vec::new();
-    for path in files {
-        let file = path.strip_prefix(&root).unwrap().display().to_string();
-        if ["tests.rs", "test_support.rs"].iter().any(|name| file.ends_with(name)) || file.contains("scenarios/") {
-            continue;
-        }
-        let text = fs::read_to_string(&path).unwrap();
-        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-        in_text(&file, text, &mut messages);
+    for (file, text) in sources {
+        in_text(&file, &text, &mut messages);
     }
     messages
 }
@@ -192,17 +184,6 @@ fn said(expression: &str, text: &str, at: usize) -> String {
         }
     }
     said.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn below(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            below(&path, files);
-        } else if path.extension().is_some_and(|end| end == "rs") {
-            files.push(path);
-        }
-    }
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn what_is_no_source_is_told_apart() {
 #[test]
 fn an_added_source_is_pinned_kept_for_its_owner_alone_and_answers_a_running_agent() {
     let home = home();
-    home.configure("chain: [manual]\n");
+    home.configure("chain: [storage, { use: cli, on-failure: stop }, manual]\n");
     let _agent = home.agent();
     let refused = add(&home, &["vault.wasm"]);
     assert!(refused.ends_with(6).contains("add `--yes`") && refused.stdout.contains(&sha256(vault())), "{}", refused.stderr);
@@ -118,7 +118,7 @@ fn an_added_source_is_pinned_kept_for_its_owner_alone_and_answers_a_running_agen
 
     let added = add(&home, &["vault.wasm", "--yes"]);
     added.ends_with(0);
-    let chain = "vault: no chain asks it yet; where it should be asked it stands in one: `chain: [vault, manual]`";
+    let chain = "vault: no chain asks it yet; where it should be asked it stands in one: `chain: [storage, vault, { use: cli, on-failure: stop }, manual]`";
     assert!(added.stdout.contains(chain), "{}", added.stdout);
     assert_eq!(fs::read(stored(&home, vault())).unwrap(), vault());
     assert_eq!((mode(&stored(&home, vault())), mode(stored(&home, vault()).parent().unwrap())), (0o600, 0o700));

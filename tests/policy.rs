@@ -29,18 +29,23 @@ fn on_record(home: &Home) -> Vec<String> {
     requests.map(|line| ["app", "decision", "rule"].map(|key| word(&line[key])).join(" ")).collect()
 }
 
-#[test]
-fn a_client_gets_what_a_rule_admits_it_to_and_a_denial_names_the_rule() {
-    let (home, _fly) = home();
-    let uid = own_uid();
-    home.govern(&format!(
+/// A policy under which this user gets reading tokens for `web`, which live for ten minutes, and nothing else.
+pub(crate) fn one_app_for(uid: u32) -> String {
+    format!(
         "version: 1
 audit: {{ file: ~/audit.jsonl }}
 clients:
   - {{ name: hands off prod, deny: true, apps: [prod-*] }}
   - {{ name: mine, user: {uid}, apps: [web], kinds: [readonly], deliver: {{ max-lifetime: 10m }} }}
 "
-    ));
+    )
+}
+
+#[test]
+fn a_client_gets_what_a_rule_admits_it_to_and_a_denial_names_the_rule() {
+    let (home, _fly) = home();
+    let uid = own_uid();
+    home.govern(&one_app_for(uid));
     let agent = home.agent();
     let got = home.get(&["web"]);
     let left = got["expires_at"].as_u64().unwrap() - got["obtained_at"].as_u64().unwrap();

@@ -1,4 +1,4 @@
-//! `flytoken setup`: what it finds, what it writes, and what it leaves alone.
+//! `flytoken setup`: what it finds, what it writes, and what it leaves alone; and the manual pages.
 
 #![cfg(target_os = "linux")]
 
@@ -103,4 +103,15 @@ fn a_person_is_asked_three_questions_and_an_empty_answer_is_the_usual_one() {
         assert_eq!((text.contains("\nchain: strict"), text.contains("\naudit: ")), (strict, audit), "{seen}");
         assert_eq!(home.path(".config/systemd/user/flytoken.socket").exists(), agent, "{seen}");
     }
+}
+
+#[test]
+fn manual_pages_are_written_where_they_are_wanted_and_a_folder_that_is_none_is_told() {
+    let home = Home::new();
+    let ran = home.run(&["man", "pages/man1"]);
+    ran.ends_with(0);
+    let page = fs::read_to_string(home.path("pages/man1/flytoken-policy-test.1")).unwrap();
+    assert!(page.contains("Examples:") && page.contains("flytoken policy test "), "{page}");
+    home.write("file", "");
+    assert!(home.run(&["man", "file/below"]).ends_with(2).contains("hint: name a folder that you may write to"));
 }

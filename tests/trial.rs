@@ -124,6 +124,10 @@ fn the_least_grants_are_told_and_may_stand_in_a_configuration() {
     ran.ends_with(7);
     assert!(ran.json()["denied"][0].as_str().unwrap().contains("third: /a/path"), "{}", ran.stdout);
     assert_eq!(ran.json()["only_to_load"], json!(["files"]));
+    let told = run(&home, &["file.wasm", "--grant", &files, "--setting", "file=third"]).stdout;
+    assert!(told.contains("This run used none of its grants") && !told.contains("The least grants"), "{told}");
+    let told = run(&home, &["file.wasm", "--grant", &files]).stdout;
+    assert!(told.contains("The least grants that this run needed:") && !told.contains("used none"), "{told}");
 
     let refused = run(&home, &["greedy.wasm"]);
     // Each grant that it lacks, at once; nobody looks for a configuration that there is none of.

@@ -7,7 +7,7 @@ use std::{fs, time::Duration};
 use crate::{
     disks::limit,
     harness::{Agent, Fly, Home, eventually, minted, user_token, wrapped},
-    readme::{document, is_what_was_promised},
+    readme::{document, examples, is_what_was_promised},
 };
 
 /// Somebody's machine, and what time it is there.
@@ -103,9 +103,8 @@ fn a_week_goes_by_as_its_page_says() {
             events += 1;
         } else if line == "```console" {
             let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
-            for example in block.join("\n").split("$ ").skip(1).collect::<Vec<_>>() {
-                let (command, promised) = example.split_once('\n').unwrap_or((example, ""));
-                machine.prints(command, promised);
+            for (command, promised) in examples(&format!("```console\n{}\n```", block.join("\n"))) {
+                machine.prints(&command, &promised);
                 commands += 1;
             }
         }

@@ -45,10 +45,15 @@ fn a_new_project_answers_with_its_setting_and_keeps_to_every_law() {
         let (home, token) = (home(), minted(7, DAY));
         let project = Project::new(&home, "corp", language, &[]);
         project.tests();
+        project.says_needs_human();
         project.build();
         project.imports(&["secrets", "settings", "types"], &[]);
         project.checks(&home, &["--setting", &format!("token={token}")]);
         answers(&home, &project, &format!("settings: {{ token: \"{token}\" }}"), &token);
+        let component = project.component().display().to_string();
+        let told = home.run(&["plugin", "run", &component, "--app", "asks-somebody", "--timeout", "20s", "--json"]);
+        told.ends_with(6);
+        assert_eq!((&told.json()["outcome"], &told.json()["command"]), (&"needs-human".into(), &"corp login".into()), "{}", told.stdout);
         // The same source in each language, for who measures.
         keep(&project, language);
     }

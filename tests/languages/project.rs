@@ -49,6 +49,22 @@ impl Project {
         self.run(if self.language == "python" { &["python3", "-m", "unittest"] } else { &["npm", "test"] });
     }
 
+    /// Has its source, which answers with a setting, send a person to do something for one app.
+    pub(crate) fn says_needs_human(&self) {
+        let (file, after, line) = if self.language == "python" {
+            let line =
+                "    if request.app == \"asks-somebody\":\n        raise Refused(\"needs-human\", \"log in\", command=\"corp login\")\n";
+            ("token_source.py", "if only the token itself can say.\"\"\"\n", line)
+        } else {
+            let line = "  if (request.app === 'asks-somebody') throw needsHuman('log in', { command: 'corp login' });\n";
+            ("token-source.js", "export function resolve(request, host) {\n", line)
+        };
+        let path = self.folder.join(file);
+        let text = fs::read_to_string(&path).unwrap().replace("{ absent, misconfigured }", "{ absent, misconfigured, needsHuman }");
+        let (before, behind) = text.split_once(after).unwrap();
+        fs::write(path, format!("{before}{after}{line}{behind}")).unwrap();
+    }
+
     /// Builds it as its README says.
     pub(crate) fn build(&self) {
         self.run(if self.language == "python" { &["sh", "build.sh"] } else { &["npm", "run", "build"] });

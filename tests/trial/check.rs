@@ -225,6 +225,13 @@ fn a_person_reads_each_law_on_a_line_and_what_to_do_about_those_that_are_broken(
     for part in ["pass", "fail  grants-needed", "-     keeper-keep", "leave the grant out", "1 failed", "p99"] {
         assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
     }
+    // What is the same for all kinds is told once.
+    let ran = home.run(&["plugin", "check", "vault.wasm", "--app", "web"]);
+    assert!(
+        ran.stdout.contains(": readonly, deploy, ssh, machine-exec, org, login: the vault holds nothing for `web`\n"),
+        "{}",
+        ran.stdout
+    );
     // What cannot even be loaded is told in a few lines.
     home.write("greedy.wasm", greedy());
     let ran = home.run(&["plugin", "check", "greedy.wasm"]);

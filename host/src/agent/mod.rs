@@ -3,6 +3,7 @@
 //! [`Endpoint::claim`] makes the socket, or [`Endpoint::adopt`] takes one over that a service manager made; [`serve`] answers on it until it is
 //! told to stop.
 
+mod accept;
 mod activation;
 mod client;
 mod connection;
@@ -20,7 +21,6 @@ use std::{future::Future, io, sync::Arc, time::Duration};
 use tokio::{
     net::{UnixListener, UnixStream},
     sync::watch,
-    task::{JoinError, JoinSet},
 };
 
 pub use activation::{ActivationError, passed};
@@ -34,6 +34,7 @@ pub use service_manager::{Notice, ServiceManager};
 pub use signals::stop_signal;
 
 use self::{
+    accept::accept_each,
     client::Client,
     seats::{Seat, Seats},
 };
@@ -85,49 +86,29 @@ pub trait Answers: Clone + Send + Sync + 'static {
 /// Answers every client of `listener` until `shutdown` completes; then requests in flight get a last [`GRACE`].
 ///
 /// Whoever connects as a user that is not admitted is hung up on, and so is whoever comes when [`MAX_CONNECTIONS`] are open, or their user's
-/// share of them. Nothing that one client
-/// does ends another's connection.
+/// share of them.
 pub async fn serve(listener: UnixListener, core: impl Answers, shutdown: impl Future<Output = ()>) {
-    let mut connections = JoinSet::new();
     let (stop, stopping) = watch::channel(());
     let (attestor, seats) = (Attestor::new(), Seats::default());
-    tokio::pin!(shutdown);
-    loop {
-        // In this order: whoever has left no longer counts when the next one comes.
-        tokio::select! {
-            biased;
-            () = &mut shutdown => break,
-            Some(ended) = connections.join_next(), if !connections.is_empty() => {
-                note_panic(ended);
-                core.connected(connections.len());
-            }
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => match admitted(&stream, (connections.len(), MAX_CONNECTIONS), &seats, &core) {
-                    Ok((client, seat)) => {
-                        let running = connection::run(stream, Client::new(client, attestor.clone()), core.clone(), stopping.clone());
-                        connections.spawn(async move {
-                            running.await;
-                            drop(seat);
-                        });
-                        core.connected(connections.len());
-                    }
-                    Err(Some(why)) => tell(&stream, &why),
-                    Err(None) => {}
-                },
-                Err(cause) => {
-                    // Out of descriptors, most likely: whoever waits to be accepted is served once others have left.
-                    tracing::warn!(%cause, "cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
+    let served = |(stream, _): (UnixStream, _), open| match admitted(&stream, (open, MAX_CONNECTIONS), &seats, &core) {
+        Ok((client, seat)) => {
+            let running = connection::run(stream, Client::new(client, attestor.clone()), core.clone(), stopping.clone());
+            Some(async move {
+                running.await;
+                drop(seat);
+            })
         }
-    }
+        Err(why) => {
+            if let Some(why) = why {
+                tell(&stream, &why);
+            }
+            None
+        }
+    };
+    let clients = accept_each(|| listener.accept(), shutdown, served, |open| core.connected(open)).await;
     drop(listener);
     drop(stop);
-    let finished = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
-    if finished.is_err() {
-        tracing::warn!(connections = connections.len(), "stopped before every request was answered");
-    }
+    clients.finish().await;
 }
 
 /// Whose connection it is, if its peer may be heard, where so many are open of those that there may be.
@@ -207,14 +188,6 @@ fn about_to_stop() -> Failure {
     }
 }
 
-fn note_panic(ended: Result<(), JoinError>) {
-    if let Err(cause) = ended
-        && cause.is_panic()
-    {
-        tracing::error!("a connection ended by a defect of flytoken; the others go on");
-    }
-}
-
 /// The most connections at a time. Bounds the memory and descriptors that clients can take.
 pub const MAX_CONNECTIONS: usize = 1024;
 
@@ -229,9 +202,6 @@ const ANSWER_GRACE: Duration = Duration::from_millis(1500);
 
 /// Whoever waits to be accepted is accepted at once.
 const NOBODY_WAITS: Duration = Duration::from_millis(10);
-
-/// The pause after a failed accept: without one the agent would spin for as long as it fails.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ mod attenuate;
 mod audit;
 mod completions;
 mod config;
+mod config_file;
 mod consent;
 mod delivery;
 mod demo;

@@ -106,6 +106,12 @@ pub struct EffectiveRule<'a> {
 }
 
 impl Config {
+    /// Whether a chain, that of all apps or of some, asks this source.
+    pub fn asks(&self, source: &SourceName) -> bool {
+        let chains = [&self.chain].into_iter().chain(self.apps.iter().filter_map(|rule| rule.chain.as_ref()));
+        chains.flat_map(|chain| &chain.steps).any(|step| step.source == *source)
+    }
+
     /// What is in force for `app`. The first entry of `apps` that fits counts as a whole: what it leaves out is the default, even if a later
     /// entry that fits too would say more.
     pub fn rule_for(&self, app: &AppName) -> EffectiveRule<'_> {

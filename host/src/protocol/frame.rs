@@ -318,4 +318,17 @@ mod tests {
         let (id, answer) = arrived(MAX_ANSWER, &bytes).next(decode_answer).unwrap().unwrap().unwrap();
         assert_eq!((id, answer.unwrap_err().code), (3, FailureCode::Internal));
     }
+
+    #[test]
+    fn a_failure_of_a_version_that_said_nothing_of_what_to_do_says_something() {
+        for hint in [Some(None), Some(Some("do it")), None] {
+            let mut map = serde_json::json!({ "code": "denied", "message": "no", "steps": [] });
+            if let Some(hint) = hint {
+                map["hint"] = hint.into();
+            }
+            let failure: Failure = rmp_serde::from_slice(&rmp_serde::to_vec_named(&map).unwrap()).unwrap();
+            let expected = hint.flatten().unwrap_or("see how the agent is: `flytoken status`");
+            assert_eq!(failure.hint, expected);
+        }
+    }
 }

@@ -11,7 +11,6 @@ mod patient;
 mod route;
 
 use std::{
-    future::Future,
     io,
     net::{SocketAddr, TcpListener as StdTcpListener},
     path::Path,
@@ -20,14 +19,13 @@ use std::{
 };
 
 use tokio::{
-    net::{TcpListener, UnixListener},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::watch,
-    task::JoinSet,
-    time::{sleep, timeout},
+    time::sleep,
 };
 
 use self::{bearer::Bearer, connection::Caller, guard::Door};
-use super::{ACCEPT_PAUSE, Answers, Endpoint, GRACE, admitted, client::Client, note_panic, seats::Seats};
+use super::{Answers, Endpoint, accept::accept_each, admitted, client::Client, seats::Seats};
 use crate::{
     attestation::Attestor,
     audience::Audience,
@@ -98,12 +96,12 @@ async fn on_socket(socket: &Path, audience: Audience, attestor: &Attestor, core:
     let Some((_endpoint, listener)) = until_it_listens(listening, &mut ending).await else { return };
     tracing::info!(socket = %socket.display(), "listening for HTTP");
     let (seats, door) = (Seats::default(), Arc::new(Door::of_socket()));
-    let accept = || listener.accept();
-    accept_each(accept, ending.clone(), |(stream, _), open| {
+    let until = ending.clone();
+    let served = |(stream, _): (UnixStream, _), open| {
         let why = match admitted(&stream, (open, MAX_CONNECTIONS), &seats, core) {
             Ok((facts, seat)) => match Caller::peer(&stream, Client::new(facts, attestor.clone())) {
                 Ok(caller) => {
-                    let serving = connection::serve(stream, caller, Arc::clone(&door), core.clone(), ending.clone());
+                    let serving = connection::serve(stream, caller, Arc::clone(&door), core.clone(), until.clone());
                     return Some(async move {
                         serving.await;
                         drop(seat);
@@ -121,8 +119,10 @@ async fn on_socket(socket: &Path, audience: Audience, attestor: &Attestor, core:
             let _: io::Result<usize> = stream.try_write(&turned_away(failure));
         }
         None
-    })
-    .await;
+    };
+    let clients = accept_each(|| listener.accept(), ended(&mut ending), served, |_| ()).await;
+    drop(listener);
+    clients.finish().await;
 }
 
 /// Answers over TCP whoever shows the bearer. What is in the way of it is told once, and tried again.
@@ -138,8 +138,8 @@ async fn on_loopback(address: SocketAddr, bearer: &Path, attestor: &Attestor, co
     let Some((bearer, listener)) = until_it_listens(listening, &mut ending).await else { return };
     tracing::info!(%address, "listening for HTTP");
     let door = Arc::new(Door::of_loopback(address, bearer));
-    let accept = || listener.accept();
-    accept_each(accept, ending.clone(), |(stream, _), open| {
+    let until = ending.clone();
+    let served = |(stream, _): (TcpStream, _), open| {
         if open >= MAX_CONNECTIONS {
             let hint = "close connections that are not used, or ask on the socket: `curl --unix-socket`";
             let message = format!("the agent has {MAX_CONNECTIONS} connections over TCP already, which is all it serves");
@@ -150,9 +150,11 @@ async fn on_loopback(address: SocketAddr, bearer: &Path, attestor: &Attestor, co
         // Answers are short, and go out at once.
         let _ = stream.set_nodelay(true);
         let caller = Caller::by_bearer(Client::by_bearer(attestor.clone()));
-        Some(connection::serve(stream, caller, Arc::clone(&door), core.clone(), ending.clone()))
-    })
-    .await;
+        Some(connection::serve(stream, caller, Arc::clone(&door), core.clone(), until.clone()))
+    };
+    let clients = accept_each(|| listener.accept(), ended(&mut ending), served, |_| ()).await;
+    drop(listener);
+    clients.finish().await;
 }
 
 /// What listens, as soon as it does; none if that is no longer wanted.
@@ -172,36 +174,6 @@ async fn until_it_listens<T>(listen: impl Fn() -> Result<T, String>, ending: &mu
             () = sleep(LISTEN_PAUSE) => {}
         }
     }
-}
-
-/// Accepts until the other end of `ending` is dropped; then those who are served get a last [`GRACE`].
-async fn accept_each<S, A, R>(mut accept: impl FnMut() -> A, mut ending: watch::Receiver<()>, mut serve: impl FnMut(S, usize) -> Option<R>)
-where
-    A: Future<Output = io::Result<S>>,
-    R: Future<Output = ()> + Send + 'static,
-{
-    let mut connections = JoinSet::new();
-    loop {
-        // In this order: whoever has left no longer counts when the next one comes.
-        tokio::select! {
-            biased;
-            () = ended(&mut ending) => break,
-            Some(ended) = connections.join_next(), if !connections.is_empty() => note_panic(ended),
-            accepted = accept() => match accepted {
-                Ok(stream) => {
-                    if let Some(serving) = serve(stream, connections.len()) {
-                        connections.spawn(serving);
-                    }
-                }
-                Err(cause) => {
-                    tracing::warn!(%cause, "cannot accept a connection");
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            },
-        }
-    }
-    // Whoever is not done by then is hung up on, as the set is dropped.
-    let _ = timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
 }
 
 /// Completes once the other end is dropped.

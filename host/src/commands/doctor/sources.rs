@@ -2,7 +2,7 @@
 
 use super::{Context, agent::Running, check::Check};
 use crate::{
-    config::{ComponentRef, Config, SourceConfig},
+    config::{ComponentRef, Config, SourceConfig, SourceName},
     protocol::{Failure, Reply, Request, SourceStatus, Status},
 };
 
@@ -34,8 +34,7 @@ fn of(status: &Status, config: &Config) -> Vec<Check> {
 
 fn check(source: &SourceStatus, problem: &str, config: &Config) -> Check {
     let name = &source.name;
-    let chains = [&config.chain].into_iter().chain(config.apps.iter().filter_map(|rule| rule.chain.as_ref()));
-    let is_asked = chains.flat_map(|chain| &chain.steps).any(|step| step.source.as_str() == name);
+    let is_asked = SourceName::parse(name).is_ok_and(|name| config.asks(&name));
     let check = match (source.sha256.is_some(), is_asked) {
         (true, _) => Check::warn("sources", format!("`{name}` does not load, and the one before serves: {problem}")),
         (false, true) => Check::fail("sources", format!("`{name}` stands in a chain and is not loaded: {problem}")),

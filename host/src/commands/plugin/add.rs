@@ -2,14 +2,12 @@
 
 use std::{
     fmt::Write as _,
-    fs::{self, DirBuilder},
-    io,
-    os::unix::fs::DirBuilderExt,
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use super::{
-    super::{Context, consent, failure, usage},
+    super::{Context, config_file::place, consent, failure, usage},
     Candidate,
     inspect::text,
     name_of,
@@ -160,8 +158,7 @@ fn write(name: &SourceName, candidate: &Candidate, pin: &Pin, file: &Drop, conte
     })?;
     context.output.print(&format!("{name}: added; its configuration is {}\n", shown(path)))?;
     let config = &loaded.config;
-    let chains = [&config.chain].into_iter().chain(config.apps.iter().filter_map(|rule| rule.chain.as_ref()));
-    if !chains.flat_map(|chain| &chain.steps).any(|step| step.source == *name) {
+    if !config.asks(name) {
         let chain = chain_with(name, &config.chain);
         context.output.print(&format!("{name}: no chain asks it yet; where it should be asked it stands in one: `chain: [{chain}]`\n"))?;
     }
@@ -187,17 +184,6 @@ fn chain_with(name: &SourceName, chain: &Chain) -> String {
 /// Whether no grant is in force. Memory is a limit and no ability.
 fn grants_nothing(grants: &Grants) -> bool {
     grants.are_within(&Grants::default())
-}
-
-/// Puts a configuration file in place, through a link if it is one, with the mode that it has.
-pub(super) fn place(path: &Path, text: &str) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let mode = fs::metadata(&path).ok().map(|metadata| metadata.permissions());
-    replace(&path, text.as_bytes()).map_err(|error| io::Error::other(with_causes(&error)))?;
-    mode.map_or(Ok(()), |mode| fs::set_permissions(&path, mode))
 }
 
 fn odd(path: &Path, why: &Unexpected, lines: &str) -> Failure {

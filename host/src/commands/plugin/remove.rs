@@ -39,8 +39,7 @@ pub(super) fn run(remove: &PluginRemove, context: &Context) -> Result<(), Failur
         misconfigured(format!("the configuration does not hold:\n{errors}"), "mend it, then run `flytoken config check`")
     })?;
     let config = &loaded.config;
-    let chains = [&config.chain].into_iter().chain(config.apps.iter().filter_map(|rule| rule.chain.as_ref()));
-    if chains.flat_map(|chain| &chain.steps).any(|step| step.source == *name) {
+    if config.asks(name) {
         return Err(misconfigured(
             format!("a chain still names `{name}`"),
             "take it out of `chain` first: `flytoken config show` says where",

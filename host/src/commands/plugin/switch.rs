@@ -12,10 +12,7 @@ use std::{
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{
-    super::{Context, failure, unexpected},
-    add::place,
-};
+use super::super::{Context, config_file::place, failure, unexpected};
 use crate::{
     config::{self, KeyPath, Loaded, SourceName},
     protocol::{Failure, FailureCode, Reply, Request},

@@ -1,14 +1,12 @@
 //! The configuration that setup writes, where there is none.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use crate::{
-    commands::{Context, failure},
+    commands::{Context, config_file, failure},
     config,
     protocol::{Failure, FailureCode},
     trust::shown,
@@ -58,15 +56,11 @@ impl Configuration {
                 "see that its folder is yours, or name another file: `export FLYTOKEN_CONFIG=/path/to/config.yaml`",
             )
         };
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unwritten)?;
+        // Somebody may have taken their time to answer.
+        if fs::symlink_metadata(path).is_ok() {
+            return Err(unwritten(io::ErrorKind::AlreadyExists.into()));
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(unwritten)?;
-        file.write_all(self.text().as_bytes()).and_then(|()| file.sync_all()).map_err(|cause| {
-            // Half a configuration would be read as one.
-            let _ = fs::remove_file(path);
-            unwritten(cause)
-        })?;
+        config_file::place(path, &self.text()).map_err(unwritten)?;
         let layers = context.paths.layers(rustix::process::getuid().as_raw());
         config::load(&layers).map(drop).map_err(|errors| {
             failure(
