@@ -21,7 +21,7 @@ docs:
 pictures:
     FLYTOKEN_WRITE_DOCS=1 cargo test --locked -p flytoken --test behaviours -- pictures::
 
-# Sources against a real server; needs nginx and openssl.
+# Against real servers and clients; needs nginx, openssl, skopeo, docker-registry and htpasswd.
 servers *ARGS:
     cargo test --locked --test servers {{ARGS}}
 

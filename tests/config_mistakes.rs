@@ -45,7 +45,10 @@ fn each_mistake_is_told_with_its_place_and_what_was_meant() {
         ("sources: [cli]\n", "1:10: sources: expected a map, found a list"),
         ("chain: 5\n", "1:8: chain: expected a list of sources, or the word `strict`, found a number"),
         ("sources:\n  cli:\n    mints: yes\n", "3:12: sources.cli.mints: expected true or false, found text"),
-        ("just text\n", "1:1: expected a map of the keys version, chain, ttl, key, budget, audit, http, sources and apps, found text"),
+        (
+            "just text\n",
+            "1:1: expected a map of the keys version, chain, ttl, key, budget, audit, http, docker, sources and apps, found text",
+        ),
         ("version: 2\n", "1:10: version: this flytoken reads version 1 of the configuration only"),
         ("ttl: soon\n", "1:6: ttl: a duration is a whole number and a unit: 500ms, 30s, 15m, 24h or 7d"),
         ("ttl: 1s\n", "1:6: ttl: must be from 1m to 30d"),
@@ -106,7 +109,7 @@ fn each_mistake_is_told_with_its_place_and_what_was_meant() {
 fn a_key_of_what_is_not_built_yet_is_unknown_like_any_other() {
     let home = Home::new();
     for (yaml, place) in [
-        ("docker: { app: web }\n", "1:1: unknown key `docker`"),
+        ("telemetry: { app: web }\n", "1:1: unknown key `telemetry`"),
         ("audit: { file: a.jsonl, journald: true }\n", "1:25: audit: unknown key `journald`"),
     ] {
         home.configure(yaml);
@@ -203,7 +206,7 @@ fn every_file_that_does_not_hold_is_told_at_once_and_every_mistake_of_what_they_
         mistakes(&home),
         [
             format!(
-                "{MAIN}:1:1: unknown key `nonsense`; known are `version`, `chain`, `ttl`, `key`, `budget`, `audit`, `http`, `sources` and `apps`"
+                "{MAIN}:1:1: unknown key `nonsense`; known are `version`, `chain`, `ttl`, `key`, `budget`, `audit`, `http`, `docker`, `sources` and `apps`"
             ),
             "~/.config/flytoken/config.d/10-more.yaml:2:1: this key stands here for the second time".into(),
         ]

@@ -26,6 +26,7 @@ mod delivery;
 mod demo;
 mod dev;
 mod disks;
+mod docker;
 mod docs;
 mod doctor;
 mod durability;

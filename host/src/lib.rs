@@ -67,6 +67,7 @@ pub mod cli;
 pub mod client;
 pub mod commands;
 pub mod demo;
+pub mod docker;
 pub mod output;
 pub mod protocol;
 pub mod scaffold;

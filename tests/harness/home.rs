@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     fs,
     io::Write,
     os::unix::fs::OpenOptionsExt,
@@ -137,7 +138,12 @@ impl Home {
 
     /// The binary, with this home's variables and no others.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_flytoken"));
+        self.command_of(env!("CARGO_BIN_EXE_flytoken"), arguments)
+    }
+
+    /// Another program, with the same.
+    pub(crate) fn command_of(&self, program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).env_clear().envs(&self.variables).current_dir(self.folder.path().join("home"));
         command
     }

@@ -1,6 +1,6 @@
-//! Sources against a real server: nginx over TLS on loopback, with certificates made by openssl.
+//! Sources against a real nginx, and a real client of Docker's registry: over TLS on loopback, with certificates made by openssl.
 //!
-//! Apart from the other behaviours since it needs both programs; `.ci/run` installs them and runs it:
+//! Apart from the other behaviours since it needs their programs; `.ci/run` installs them and runs it:
 //! `cargo test --test servers`.
 
 #![expect(
@@ -13,7 +13,9 @@
 mod harness;
 
 mod http;
+mod machine;
 mod nginx;
+mod registry;
 mod sockets;
 mod source;
 mod vault;

@@ -180,6 +180,29 @@ Examples:
   flytoken agent uninstall
   flytoken agent uninstall --dry-run";
 
+pub(super) const DOCKER: &str = "\
+`docker push`, `docker pull`, Podman, skopeo and whatever else reads Docker's configuration then ask
+flytoken for a deploy token, each time, in place of a login that ends within minutes. The app is
+the one of FLY_APP, of ./fly.toml, or of `docker: { app: my-app }` in flytoken's configuration.
+
+Examples:
+  flytoken docker install
+  docker push registry.fly.io/my-app:v1
+  flytoken docker uninstall";
+
+pub(super) const DOCKER_INSTALL: &str = "\
+Writes `credHelpers` into ~/.docker/config.json, or that of DOCKER_CONFIG, and leaves the rest of the
+file as it is; and has PATH find docker-credential-flytoken, a link to flytoken itself.
+
+Examples:
+  flytoken docker install --dry-run
+  flytoken docker install
+  FLY_APP=my-app skopeo inspect docker://registry.fly.io/my-app:v1";
+
+pub(super) const DOCKER_UNINSTALL: &str = "\
+Examples:
+  flytoken docker uninstall";
+
 pub(super) const SETUP: &str = "\
 Nothing needs it: `flytoken get` works at once. It says what there is, asks what the options below do not
 say, writes a configuration where there is none, and has the agent started for whoever asks, as

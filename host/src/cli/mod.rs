@@ -2,6 +2,7 @@
 
 mod agent;
 mod audit;
+mod docker;
 mod help;
 mod plugin;
 mod policy;
@@ -11,6 +12,7 @@ mod tokens;
 pub use self::{
     agent::{Agent, AgentAction, AgentInstall, AgentUninstall},
     audit::{Audit, AuditAction, AuditTail},
+    docker::{Docker, DockerAction, DockerInstall, DockerUninstall},
     plugin::{Asked, OnTrial, Plugin, PluginAction, PluginAdd, PluginCheck, PluginDev, PluginInspect, PluginNew, PluginRemove, PluginRun},
     policy::{ClientFact, Policy, PolicyAction, PolicyCheck, PolicyTest},
     setup::{Completions, Man, Setup, Shell, Uninstall},
@@ -145,6 +147,9 @@ pub enum Command {
     /// Look at, add and remove sources of your own
     #[command(after_help = help::PLUGIN)]
     Plugin(Plugin),
+    /// Have Docker, Podman and skopeo log in to registry.fly.io with a fresh token each time
+    #[command(after_help = help::DOCKER)]
+    Docker(Docker),
     /// Look at what is there, write a configuration, and have the agent started; three questions at most
     #[command(after_help = help::SETUP)]
     Setup(Setup),
@@ -396,6 +401,9 @@ impl Command {
             | Self::Agent(Agent {
                 action: Some(AgentAction::Install(AgentInstall { json, .. }) | AgentAction::Uninstall(AgentUninstall { json, .. })),
                 ..
+            })
+            | Self::Docker(Docker {
+                action: DockerAction::Install(DockerInstall { json, .. }) | DockerAction::Uninstall(DockerUninstall { json, .. }),
             })
             | Self::Config(Config {
                 action: ConfigAction::Path(Json { json }) | ConfigAction::Show(Json { json }) | ConfigAction::Check(Json { json }),

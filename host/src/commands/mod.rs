@@ -10,6 +10,7 @@ mod config_file;
 mod consent;
 mod delivery;
 mod demo;
+mod docker;
 mod doctor;
 mod env;
 mod exec;
@@ -29,9 +30,12 @@ mod revoke;
 mod set;
 mod setup;
 mod status;
+mod told;
 mod turn;
 mod uninstall;
 mod unset;
+
+pub use docker::answer as answer_docker;
 
 use std::{cell::RefCell, ffi::OsString, path::Path, process::ExitCode, sync::Arc};
 
@@ -115,6 +119,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Stopped> {
         Command::Config(config) => config::run(&config, context),
         Command::Policy(policy) => return Ok(policy::run(&policy, context)?),
         Command::Plugin(plugin) => return Ok(plugin::run(&plugin, context)?),
+        Command::Docker(docker) => docker::run(docker, context),
         Command::Setup(setup) => setup::run(setup, context),
         Command::Uninstall(uninstall) => return Ok(uninstall::run(uninstall, context)?),
         Command::Completions(completions) => completions::run(&completions, context),

@@ -59,9 +59,10 @@ pub(super) fn build(layer: &Layer, origins: &Origins, home: Option<&Path>) -> Re
         socket: layer.socket.unwrap_or_default(),
         loopback: layer.loopback.map(|address| address.0),
     });
+    let docker_app = layer.docker.as_ref().and_then(|layer| layer.app.clone());
     let apps = check.apps(layer.apps.as_deref().unwrap_or_default(), &root.key("apps"), &sources);
     ConfigErrors::unless_empty(check.errors)?;
-    Ok(Config { chain, ttl, budget, audit, http, sources, apps, key: layer.key })
+    Ok(Config { chain, ttl, budget, audit, http, docker_app, sources, apps, key: layer.key })
 }
 
 /// The one source that a layer is about.

@@ -67,6 +67,7 @@ mod tests {
             key: None,
             audit: None,
             http: crate::agent::http::Places::default(),
+            docker_app: None,
         }
     }
 

@@ -17,14 +17,14 @@ use super::{
     source::{BUILTINS, Records, Role},
     text::{ActionsText, DigestText, DurationText, ImportName, LoopbackText, Setting, SizeText, Slug, parsed, version},
 };
-use crate::{audit::Collector, command::CommandGrant, delivery::Narrowing};
+use crate::{app::AppName, audit::Collector, command::CommandGrant, delivery::Narrowing};
 
 /// One file as it is written, or all files laid over each other.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(
     deny_unknown_fields,
     rename_all = "kebab-case",
-    expecting = "a map of the keys version, chain, ttl, key, budget, audit, http, sources and apps"
+    expecting = "a map of the keys version, chain, ttl, key, budget, audit, http, docker, sources and apps"
 )]
 pub(super) struct Layer {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,6 +41,8 @@ pub(super) struct Layer {
     pub(super) audit: Option<AuditLayer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) http: Option<HttpLayer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) docker: Option<DockerLayer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sources: Option<BTreeMap<SourceName, Option<SourceLayer>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,6 +83,14 @@ pub(super) struct HttpLayer {
     pub(super) socket: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) loopback: Option<LoopbackText>,
+}
+
+/// The `docker`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a map with app")]
+pub(super) struct DockerLayer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) app: Option<AppName>,
 }
 
 /// One entry of `sources`.

@@ -65,6 +65,8 @@ pub struct Config {
     pub audit: Option<audit::Settings>,
     /// Where the agent answers over HTTP besides.
     pub http: http::Places,
+    /// The app that Docker's registry is asked for with, where neither `FLY_APP` nor `./fly.toml` names one.
+    pub docker_app: Option<AppName>,
     /// Every source there is, in a chain or not; at most 64.
     pub sources: BTreeMap<SourceName, Arc<SourceConfig>>,
     /// What is different for some apps. The first whose pattern fits counts.

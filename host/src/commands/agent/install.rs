@@ -2,11 +2,14 @@
 
 use std::{fs, io};
 
-use super::told::{CommandState, FileState, Told, service};
+use super::service;
 use crate::{
     agent::{AgentLock, Holder},
     cli::AgentInstall,
-    commands::{Context, failure},
+    commands::{
+        Context, failure,
+        told::{CommandState, FileState, Told},
+    },
     protocol::{Failure, FailureCode},
     service::{Found, Service, ServiceFile},
     store, trust,
@@ -40,7 +43,7 @@ fn put_in_force(context: &Context) -> Result<Told, Failure> {
         if found != Found::Same {
             write(file)?;
         }
-        told.file(file, if found == Found::Same { FileState::Unchanged } else { FileState::Written });
+        told.file(&file.path, if found == Found::Same { FileState::Unchanged } else { FileState::Written }, None);
     }
     for (at, invocation) in service.begin.iter().enumerate() {
         if let Err(why) = invocation.run(&context.environment) {
@@ -62,7 +65,7 @@ fn would_do(context: &Context) -> Result<Told, Failure> {
     refuse_to_take_over(&service, &found)?;
     let mut told = Told::default();
     for (file, found) in service.files.iter().zip(found) {
-        told.file(file, if found == Found::Same { FileState::Unchanged } else { FileState::WouldWrite });
+        told.file(&file.path, if found == Found::Same { FileState::Unchanged } else { FileState::WouldWrite }, Some(&file.text));
     }
     service.begin.iter().for_each(|invocation| told.command(invocation, CommandState::WouldRun));
     Ok(told)

@@ -2,15 +2,15 @@
 
 mod install;
 mod run;
-mod told;
 mod uninstall;
 mod upgrade;
 
-use super::Context;
+use super::{Context, failure};
 use crate::{
     cli::{Agent, AgentAction, AgentInstall},
     plain,
-    protocol::Failure,
+    protocol::{Failure, FailureCode},
+    service::{Definition, Service},
 };
 
 pub(super) fn run(agent: Agent, context: &Context) -> Result<(), Failure> {
@@ -34,7 +34,7 @@ pub(super) fn install(context: &Context) -> Result<(), Failure> {
 /// # Errors
 /// If it cannot be told.
 pub(super) fn installed(context: &Context) -> Result<Option<String>, Failure> {
-    let told = uninstall::would_do(&told::service(context)?);
+    let told = uninstall::would_do(&service(context)?);
     Ok((!told.is_nothing()).then(|| told.files().collect::<Vec<_>>().join(" and ")))
 }
 
@@ -45,4 +45,26 @@ pub(super) fn installed(context: &Context) -> Result<Option<String>, Failure> {
 pub(super) fn uninstall(context: &Context) -> Result<(), String> {
     let told = |failure: Failure| plain::whole_line(&format!("{}; {}", failure.message.replace('\n', "; "), failure.hint));
     uninstall::undo(context).map(drop).map_err(told)
+}
+
+/// The service that the agent of this user and profile would be.
+///
+/// # Errors
+/// Exit 7 if it cannot be one.
+fn service(context: &Context) -> Result<Service, Failure> {
+    let Context { program, environment, paths, .. } = context;
+    let definition = Definition::here(program, environment, paths).map_err(|error| {
+        failure(
+            FailureCode::Misconfigured,
+            error.to_string(),
+            "name a short path in a directory of your own: `export FLYTOKEN_SOCKET=~/.flytoken/agent.sock`",
+        )
+    })?;
+    Service::of(&definition, environment, paths).map_err(|error| {
+        failure(
+            FailureCode::Misconfigured,
+            error.to_string(),
+            "have folders and variables named by plain text; see what they hold with `env`",
+        )
+    })
 }

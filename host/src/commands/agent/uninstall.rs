@@ -2,10 +2,13 @@
 
 use std::{fs, io};
 
-use super::told::{CommandState, FileState, Told, service};
+use super::service;
 use crate::{
     cli::AgentUninstall,
-    commands::{Context, failure},
+    commands::{
+        Context, failure,
+        told::{CommandState, FileState, Told},
+    },
     protocol::{Failure, FailureCode},
     service::{Found, Service},
     trust,
@@ -39,9 +42,9 @@ pub(in crate::commands) fn undo(context: &Context) -> Result<Told, Failure> {
         match file.found() {
             Ok(Found::Same | Found::Older) => {
                 fs::remove_file(&file.path).map_err(|cause| unremoved(&file.path, &cause))?;
-                told.file(file, FileState::Removed);
+                told.file(&file.path, FileState::Removed, None);
             }
-            Ok(Found::Foreign) => told.file(file, FileState::Foreign),
+            Ok(Found::Foreign) => told.file(&file.path, FileState::Foreign, None),
             Ok(Found::Nothing) => {}
             Err(cause) => return Err(unremoved(&file.path, &cause)),
         }
@@ -62,8 +65,8 @@ pub(in crate::commands) fn would_do(service: &Service) -> Told {
     service.end.iter().for_each(|invocation| told.command(invocation, CommandState::WouldRun));
     for file in &service.files {
         match file.found() {
-            Ok(Found::Same | Found::Older) => told.file(file, FileState::WouldRemove),
-            Ok(Found::Foreign) => told.file(file, FileState::Foreign),
+            Ok(Found::Same | Found::Older) => told.file(&file.path, FileState::WouldRemove, None),
+            Ok(Found::Foreign) => told.file(&file.path, FileState::Foreign, None),
             Ok(Found::Nothing) | Err(_) => {}
         }
     }

@@ -2,6 +2,7 @@
 
 mod agent;
 mod check;
+mod docker;
 mod key;
 mod login;
 mod policy;
@@ -43,6 +44,7 @@ fn checks(context: &Context) -> Vec<Check> {
     checks.extend(variables::checks(context));
     checks.push(program::check(&context.environment));
     checks.push(agent::check(context, &running));
+    checks.extend(docker::check(context));
     checks.push(policy::check(context, &running));
     checks.push(state::check(context));
     checks.push(key::check(context, loaded.as_ref().ok().and_then(|loaded| loaded.config.key)));

@@ -7,7 +7,7 @@ use std::{process::ExitCode, thread, time::Duration};
 use rustix::process::{Pid, Signal, kill_process};
 
 use self::plan::{Outcome, Plan, Step};
-use super::{Context, agent, consent, unexpected};
+use super::{Context, agent, consent, docker, unexpected};
 use crate::{
     agent::{AgentLock, Holder},
     causes::with_causes,
@@ -61,6 +61,7 @@ fn carry_out(mut plan: Plan, context: &Context) -> Plan {
                 done
             }
             Step::Service(_) => agent::uninstall(context),
+            Step::Docker(_) => docker::undo(context).map(drop).map_err(|failure| told(&failure)),
             Step::Stop(pid) => stop(*pid, context),
             Step::ForgetKey | Step::RemoveState(_) if !revoked_all => Err(NAMES_STAY.into()),
             Step::ForgetKey => plan::key_search(context).map_or(Ok(()), |search| search.forget().map_err(|error| with_causes(&error))),
@@ -75,14 +76,17 @@ fn carry_out(mut plan: Plan, context: &Context) -> Plan {
 }
 
 fn revoke(name: &str, context: &Context) -> Result<(), String> {
-    let told = |failure: Failure| plain::whole_line(&format!("{}; {}", failure.message, failure.hint));
     let answer = context.ask_own(Request::Revoke { name: name.into() });
     // The databases are free for whoever comes next, and for being removed.
     context.settle();
-    match answer.map_err(told)? {
+    match answer.map_err(|failure| told(&failure))? {
         Reply::Revoked { .. } => Ok(()),
-        _ => Err(told(unexpected())),
+        _ => Err(told(&unexpected())),
     }
+}
+
+fn told(failure: &Failure) -> String {
+    plain::whole_line(&format!("{}; {}", failure.message, failure.hint))
 }
 
 /// Tells an agent to stop that nobody starts again, and waits until it is gone.

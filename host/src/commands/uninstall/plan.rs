@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use crate::{
     agent::{AgentLock, Holder},
     cli::Uninstall,
-    commands::{Context, agent, failure, unexpected},
+    commands::{Context, agent, docker, failure, unexpected},
     config::KeyPlace,
     leavings::{Leavings, Purpose},
     output::{Table, json},
@@ -27,6 +27,8 @@ pub(super) enum Step {
     Revoke { name: String, until: Timestamp },
     /// What `agent install` did, in words.
     Service(String),
+    /// What `docker install` did, in words.
+    Docker(String),
     /// An agent that runs.
     Stop(u32),
     /// The key in the keyring.
@@ -65,6 +67,12 @@ impl Plan {
         }
         if let Some(service) = agent::installed(context)? {
             steps.push(Step::Service(service));
+        }
+        // One for all profiles.
+        if paths.profile().is_none()
+            && let Some(files) = docker::installed(context)?
+        {
+            steps.push(Step::Docker(files));
         }
         let socket = paths.socket().ok().flatten();
         if let Some(Ok(Holder::Agent(Some(pid)))) = socket.map(AgentLock::holder) {
@@ -153,7 +161,7 @@ impl Step {
         match self {
             Self::Revoke { .. } => "revoke",
             Self::Service(_) | Self::Stop(_) => "stop",
-            Self::ForgetKey | Self::RemoveState(_) | Self::Remove(_) => "remove",
+            Self::Docker(_) | Self::ForgetKey | Self::RemoveState(_) | Self::Remove(_) => "remove",
             Self::Keep { .. } => "keep",
         }
     }
@@ -162,7 +170,7 @@ impl Step {
         match self {
             Self::Revoke { .. } => "revoked",
             Self::Service(_) | Self::Stop(_) => "stopped",
-            Self::ForgetKey | Self::RemoveState(_) | Self::Remove(_) => "removed",
+            Self::Docker(_) | Self::ForgetKey | Self::RemoveState(_) | Self::Remove(_) => "removed",
             Self::Keep { .. } => "kept",
         }
     }
@@ -171,6 +179,7 @@ impl Step {
         match self {
             Self::Revoke { name, .. } => plain::line(name),
             Self::Service(files) => format!("the agent that was installed, with {files}"),
+            Self::Docker(files) => format!("what Docker asks flytoken by, in {files}"),
             Self::Stop(pid) => format!("the agent, process {pid}"),
             Self::ForgetKey => "the key in the keyring".into(),
             Self::RemoveState(leavings) => {

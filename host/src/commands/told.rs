@@ -1,38 +1,16 @@
-//! What `agent install` and `agent uninstall` did or would do, for people and for machines.
+//! What `install` and `uninstall` did or would do, of the agent and of Docker's helper: for people and for machines.
+
+use std::path::Path;
 
 use crate::{
-    commands::{Context, failure},
     output::{Paint, Table, json},
-    protocol::{Failure, FailureCode},
-    service::{Definition, Invocation, Service, ServiceFile},
+    service::Invocation,
     trust,
 };
 
-/// The service that the agent of this user and profile would be.
-///
-/// # Errors
-/// Exit 7 if it cannot be one.
-pub(in crate::commands) fn service(context: &Context) -> Result<Service, Failure> {
-    let Context { program, environment, paths, .. } = context;
-    let definition = Definition::here(program, environment, paths).map_err(|error| {
-        failure(
-            FailureCode::Misconfigured,
-            error.to_string(),
-            "name a short path in a directory of your own: `export FLYTOKEN_SOCKET=~/.flytoken/agent.sock`",
-        )
-    })?;
-    Service::of(&definition, environment, paths).map_err(|error| {
-        failure(
-            FailureCode::Misconfigured,
-            error.to_string(),
-            "have folders and variables named by plain text; see what they hold with `env`",
-        )
-    })
-}
-
 /// Files and commands, in the order in which they came.
 #[derive(Debug, Default)]
-pub(in crate::commands) struct Told {
+pub(super) struct Told {
     steps: Vec<Step>,
 }
 
@@ -44,7 +22,7 @@ enum Step {
 
 /// What became of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::commands) enum FileState {
+pub(super) enum FileState {
     Written,
     Unchanged,
     WouldWrite,
@@ -56,15 +34,16 @@ pub(in crate::commands) enum FileState {
 
 /// What became of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::commands) enum CommandState {
+pub(super) enum CommandState {
     Done,
     WouldRun,
 }
 
 impl Told {
-    pub(super) fn file(&mut self, file: &ServiceFile, state: FileState) {
-        let text = matches!(state, FileState::WouldWrite).then(|| file.text.clone());
-        self.steps.push(Step::File { path: trust::shown(&file.path), state, text });
+    /// A file, and what it would say if it would be written and that is of interest.
+    pub(super) fn file(&mut self, path: &Path, state: FileState, text: Option<&str>) {
+        let text = text.filter(|_| state == FileState::WouldWrite).map(str::to_owned);
+        self.steps.push(Step::File { path: trust::shown(path), state, text });
     }
 
     pub(super) fn command(&mut self, invocation: &Invocation, state: CommandState) {
@@ -72,12 +51,12 @@ impl Told {
     }
 
     /// Whether nothing was done, and nothing was to do.
-    pub(in crate::commands) fn is_nothing(&self) -> bool {
+    pub(super) fn is_nothing(&self) -> bool {
         self.steps.is_empty()
     }
 
     /// A line for each.
-    pub(in crate::commands) fn text(&self, paint: Paint) -> String {
+    pub(super) fn text(&self, paint: Paint) -> String {
         let mut table = Table::new(paint, []);
         for step in &self.steps {
             match step {
@@ -86,6 +65,14 @@ impl Told {
             }
         }
         table.lines()
+    }
+
+    /// The paths of all files.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::File { path, .. } => Some(path.as_str()),
+            Step::Command { .. } => None,
+        })
     }
 
     /// The paths of the files that are removed, or would be.
