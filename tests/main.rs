@@ -58,6 +58,7 @@ mod pictures;
 mod pins;
 mod plugin;
 mod policy;
+mod profiles;
 mod readme;
 mod renewal;
 mod replaced;

@@ -72,10 +72,15 @@ impl Paths {
             };
             run.or_else(beside_state).map(|(folder, variable)| (folder.join("agent.sock"), variable))
         });
+        // What `profile use` has put there for another profile is not the default one's.
+        let profiles = base("XDG_CONFIG_HOME", ".config").map(|config| config.join("profiles"));
+        let is_of_a_profile = |fly: &PathBuf| profiles.as_ref().is_some_and(|profiles| fly.starts_with(profiles));
         let fly = match &profile {
             // Not FLY_CONFIG_DIR: whoever names a profile in a shell set up for another account means the profile's account.
             Some(_) => config.as_ref().map(|config| config.join("fly")),
-            None => named(environment, "FLY_CONFIG_DIR").or_else(|| home.as_ref().map(|home| home.join(".fly"))),
+            None => named(environment, "FLY_CONFIG_DIR")
+                .filter(|fly| !is_of_a_profile(fly))
+                .or_else(|| home.as_ref().map(|home| home.join(".fly"))),
         };
         Ok(Self {
             config_file: named(environment, "FLYTOKEN_CONFIG"),
@@ -190,7 +195,7 @@ impl Paths {
         Some(folder.join("config.d").join("zz_disabled.yaml"))
     }
 
-    /// Fly's configuration folder, in which `fly auth login` keeps the login: `$FLY_CONFIG_DIR` or `~/.fly`, and for a named profile `fly` in
+    /// Fly's configuration folder, in which `fly auth login` keeps the login: `$FLY_CONFIG_DIR`, unless that is a profile's, or `~/.fly`; and for a named profile `fly` in
     /// the profile's configuration folder, which may be a link.
     pub fn fly(&self) -> Option<&Path> {
         self.fly.as_deref()
@@ -427,6 +432,8 @@ mod tests {
         assert_eq!(paths(&variables, None).expect("paths").profile().map(ProfileName::as_str), Some("other"));
         let default = paths(&variables, Some("default")).expect("paths");
         assert_eq!((default.profile(), default.fly()), (None, Some(Path::new("/f"))));
+        let in_the_shell_of_another = [("HOME", "/h"), ("FLY_CONFIG_DIR", "/h/.config/flytoken/profiles/work/fly")];
+        assert_eq!(paths(&in_the_shell_of_another, None).expect("paths").fly(), Some(Path::new("/h/.fly")));
         assert!(paths(&variables, Some("../up")).is_err());
         assert!(paths(&[("FLYTOKEN_PROFILE", "A b")], None).is_err());
     }

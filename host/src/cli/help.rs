@@ -180,6 +180,39 @@ Examples:
   flytoken agent uninstall
   flytoken agent uninstall --dry-run";
 
+pub(super) const PROFILE: &str = "\
+Each profile has a configuration, state, an agent and a login at Fly of its own. A name is enough:
+what a profile needs is made when it is needed. `--profile NAME` or FLYTOKEN_PROFILE chooses one.
+
+Examples:
+  flytoken profile
+  eval \"$(flytoken profile use work)\"
+  fly auth login                               logs in to the account of that profile
+  flytoken --profile work get my-app
+  flytoken --profile work agent install";
+
+pub(super) const PROFILE_LIST: &str = "\
+JSON: profiles, each with name, current, logged_in, agent (its process), config, fly (folders).
+
+Examples:
+  flytoken profile list
+  flytoken profile list --json";
+
+pub(super) const PROFILE_PROMPT: &str = "\
+Reads one variable and asks nobody, neither an agent nor a file.
+
+Examples:
+  PS1='$(flytoken profile prompt --format \"[fly: %p] \")'$PS1
+  flytoken profile prompt";
+
+pub(super) const PROFILE_USE: &str = "\
+Sets FLYTOKEN_PROFILE for flytoken, and FLY_CONFIG_DIR so that `fly` means the same account.
+
+Examples:
+  eval \"$(flytoken profile use work)\"
+  eval \"$(flytoken profile use default)\"
+  flytoken profile use work --format fish | source";
+
 pub(super) const DOCKER: &str = "\
 `docker push`, `docker pull`, Podman, skopeo and whatever else reads Docker's configuration then ask
 flytoken for a deploy token, each time, in place of a login that ends within minutes. The app is

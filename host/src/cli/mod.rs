@@ -6,6 +6,7 @@ mod docker;
 mod help;
 mod plugin;
 mod policy;
+mod profile;
 mod setup;
 mod tokens;
 
@@ -15,6 +16,7 @@ pub use self::{
     docker::{Docker, DockerAction, DockerInstall, DockerUninstall},
     plugin::{Asked, OnTrial, Plugin, PluginAction, PluginAdd, PluginCheck, PluginDev, PluginInspect, PluginNew, PluginRemove, PluginRun},
     policy::{ClientFact, Policy, PolicyAction, PolicyCheck, PolicyTest},
+    profile::{Profile, ProfileAction, ProfileFormat, ProfilePrompt, ProfileUse},
     setup::{Completions, Man, Setup, Shell, Uninstall},
     tokens::{App, Env, EnvFormat, Exec, Get, Wish},
 };
@@ -147,6 +149,9 @@ pub enum Command {
     /// Look at, add and remove sources of your own
     #[command(after_help = help::PLUGIN)]
     Plugin(Plugin),
+    /// List accounts side by side, and put one in force
+    #[command(after_help = help::PROFILE)]
+    Profile(Profile),
     /// Have Docker, Podman and skopeo log in to registry.fly.io with a fresh token each time
     #[command(after_help = help::DOCKER)]
     Docker(Docker),
@@ -402,6 +407,9 @@ impl Command {
                 action: Some(AgentAction::Install(AgentInstall { json, .. }) | AgentAction::Uninstall(AgentUninstall { json, .. })),
                 ..
             })
+            | Self::Profile(
+                Profile { action: Some(ProfileAction::List(Json { json })), .. } | Profile { action: None, list: Json { json } },
+            )
             | Self::Docker(Docker {
                 action: DockerAction::Install(DockerInstall { json, .. }) | DockerAction::Uninstall(DockerUninstall { json, .. }),
             })
@@ -418,6 +426,7 @@ impl Command {
                     | PluginAction::Disable(_)
                     | PluginAction::Remove(_),
             })
+            | Self::Profile(Profile { action: Some(ProfileAction::Prompt(_) | ProfileAction::Use(_)), .. })
             | Self::Exec(_)
             | Self::Setup(_)
             | Self::Attenuate(_)

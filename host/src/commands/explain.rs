@@ -19,17 +19,17 @@ pub(super) fn run(explain: &Explain, context: &Context) -> Result<(), Failure> {
     // A core started just now has resolved nothing, so it is worth starting only to resolve.
     let (reply, remembered) = if explain.resolve { (Some(context.ask(request)?), true) } else { remembered(context, &request)? };
     let explanation = match reply {
-        Some(Reply::Explained { explanation }) => explanation,
+        Some(Reply::Explained { explanation }) => explanation.map(|explanation| context.typed().explanation(*explanation)),
         None => None,
         Some(_) => return Err(unexpected()),
     };
     if explain.json {
-        let resolution = explanation.as_deref().map(Into::into);
+        let resolution = explanation.as_ref().map(Into::into);
         return context.output.print_json(&json::Explained { app: &app, kind, resolution });
     }
     context.output.print(&match explanation {
         Some(explanation) => text(&explanation, context.output.paint(), &context.moments()),
-        None => nothing(&app, kind, remembered),
+        None => context.typed().text(&nothing(&app, kind, remembered)),
     })
 }
 

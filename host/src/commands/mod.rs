@@ -24,6 +24,7 @@ mod man;
 mod minted;
 mod plugin;
 mod policy;
+mod profile;
 mod quick;
 mod refresh;
 mod revoke;
@@ -32,6 +33,7 @@ mod setup;
 mod status;
 mod told;
 mod turn;
+mod typed;
 mod uninstall;
 mod unset;
 
@@ -71,6 +73,7 @@ pub fn run(arguments: &[OsString], environment: Environment, clock: Arc<dyn Cloc
     let exit = match dispatch(command, &context) {
         Ok(exit) => exit,
         Err(Stopped { failure, exit }) => {
+            let failure = context.typed().failure(failure);
             output.report(&failure, json);
             ExitCode::from(exit.unwrap_or_else(|| code(&failure)))
         }
@@ -119,6 +122,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Stopped> {
         Command::Config(config) => config::run(&config, context),
         Command::Policy(policy) => return Ok(policy::run(&policy, context)?),
         Command::Plugin(plugin) => return Ok(plugin::run(&plugin, context)?),
+        Command::Profile(profile) => profile::run(&profile, context),
         Command::Docker(docker) => docker::run(docker, context),
         Command::Setup(setup) => setup::run(setup, context),
         Command::Uninstall(uninstall) => return Ok(uninstall::run(uninstall, context)?),

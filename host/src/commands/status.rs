@@ -15,7 +15,7 @@ pub(super) fn run(status: &cli::Status, context: &Context) -> Result<(), Failure
     if status.json {
         return context.output.print_json(&json::Status::from(&*answer));
     }
-    context.output.print(&text(&answer, context.output.paint(), &context.moments()))
+    context.output.print(&context.typed().text(&text(&answer, context.output.paint(), &context.moments())))
 }
 
 fn text(status: &Status, paint: Paint, moments: &Moments) -> String {

@@ -70,7 +70,7 @@ fn get(context: &Context) -> Result<(), Unanswered> {
         return Err(Unanswered { sentence: NOT_FOUND.into(), to_person: Some(text) });
     };
     let app = App { app: Some(app.to_string()), app_option: None };
-    let delivered = context.token(&app, Kind::Deploy, Wish::default())?;
+    let delivered = context.token(&app, Kind::Deploy, Wish::default()).map_err(|failure| context.typed().failure(failure))?;
     context.output.print_json(&Credentials { server, username: USER, secret: delivered.token.bare() })?;
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::{
     lease::Expiry,
     login::{self, IdentityMemory, LoginOrigin, LoginState, Place, Remembered},
     output::Moments,
+    paths::Paths,
     system::{Environment, random},
     time::Timestamp,
     token::{Bundle, FingerprintKey, ItemKind, Macaroon, Unusable},
@@ -16,7 +17,7 @@ use crate::{
 
 pub(super) fn checks(context: &Context) -> Vec<Check> {
     let now = context.clock.now();
-    let state = look(context, &context.environment);
+    let state = look(&context.paths, context, &context.environment);
     let Some(login) = &state.login else {
         let problem = state.problem.clone().unwrap_or_else(|| "nobody is logged in".into());
         return vec![Check::fail("login", format!("{problem}; looked in {}", state.origin())).mended_by(LOG_IN)];
@@ -35,14 +36,14 @@ pub(super) fn checks(context: &Context) -> Vec<Check> {
     checks
 }
 
-/// Whether a file holds a login, whatever the variables of this shell hold.
-pub(super) fn is_in_file(context: &Context) -> bool {
-    look(context, &Environment::default()).login.is_some()
+/// Whether the file of a profile holds a login, whatever the variables of this shell hold.
+pub(super) fn is_in_file(paths: &Paths, context: &Context) -> bool {
+    look(paths, context, &Environment::default()).login.is_some()
 }
 
 /// One look that leaves no trace.
-fn look(context: &Context, environment: &Environment) -> LoginState {
-    let place = context.paths.fly().map_or(Place::Nowhere, Place::directory);
+fn look(paths: &Paths, context: &Context, environment: &Environment) -> LoginState {
+    let place = paths.fly().map_or(Place::Nowhere, Place::directory);
     let key = FingerprintKey::new(Zeroizing::new(random()));
     login::one_shot(environment, &place, &*context.clock, &key, &Forgetful)
 }

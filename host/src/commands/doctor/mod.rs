@@ -19,13 +19,17 @@ use crate::{
     cli::Doctor,
     config::{self, Loaded},
     output::{Paint, Table},
+    paths::Paths,
     plain,
     protocol::{Failure, FailureCode},
     trust::shown,
 };
 
 pub(super) fn run(doctor: &Doctor, context: &Context) -> Result<ExitCode, Failure> {
-    let report = Report { checks: checks(context) };
+    let typed = context.typed();
+    let as_typed =
+        |check: Check| Check { text: typed.text(&check.text), command: check.command.map(|command| typed.command(&command)), ..check };
+    let report = Report { checks: checks(context).into_iter().map(as_typed).collect() };
     if doctor.json {
         context.output.print_json(&report)?;
     } else {
@@ -78,10 +82,18 @@ fn audit(loaded: &Loaded) -> Check {
     )
 }
 
+/// Whether the file of a profile's own holds a login.
+pub(super) fn has_login_file(paths: &Paths, context: &Context) -> bool {
+    login::is_in_file(paths, context)
+}
+
 /// Whether somebody is logged in and `fly` is there: of each what it is, how it is, and the command that mends it.
 pub(super) fn essentials(context: &Context) -> impl Iterator<Item = (&'static str, String, Option<String>)> {
     let checks = login::checks(context).into_iter().take(1).chain([program::check(&context.environment)]);
-    checks.map(|check| (check.name, plain::whole_line(&plain::masked(&check.text)), check.command))
+    let typed = context.typed();
+    checks.map(move |check| {
+        (check.name, plain::whole_line(&plain::masked(&check.text)), check.command.map(|command| typed.command(&command)))
+    })
 }
 
 fn configuration(loaded: &Loaded) -> Check {

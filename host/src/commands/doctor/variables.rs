@@ -6,7 +6,7 @@ use super::{Context, check::Check, login};
 use crate::system::Environment;
 
 pub(super) fn checks(context: &Context) -> Vec<Check> {
-    let found: Vec<_> = rivals(&context.environment, login::is_in_file(context));
+    let found: Vec<_> = rivals(&context.environment, login::is_in_file(&context.paths, context));
     if found.is_empty() {
         return vec![Check::ok("variables", "none of this shell goes before the login or sends tokens astray")];
     }

@@ -4,6 +4,7 @@
 //! here as anywhere: JSON escapes control characters, and whoever prints them has to as well.
 
 mod installed;
+mod profiles;
 mod status;
 mod uninstalled;
 
@@ -20,6 +21,7 @@ use crate::{
 };
 
 pub use installed::{Installed, InstalledCommand, InstalledFile};
+pub use profiles::{Profile, Profiles};
 pub use status::Status;
 pub use uninstalled::{UninstallStep, Uninstalled};
 
