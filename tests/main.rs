@@ -18,6 +18,7 @@ mod ci;
 mod clients;
 mod commands;
 mod compile;
+mod completions;
 mod config;
 mod config_changes;
 mod config_mistakes;

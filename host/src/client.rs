@@ -15,7 +15,8 @@ use crate::{
     agent::{AgentLock, EndpointError, Holder, Pid},
     paths::SystemAgent,
     protocol::{
-        Answer, Failure, FailureCode, FrameError, Incoming, MAX_ANSWER, Outgoing, Request, VERSION, decode_answer, encode_request, skew,
+        Answer, Failure, FailureCode, FrameError, Incoming, MAX_ANSWER, Outgoing, Reply, Request, VERSION, decode_answer, encode_request,
+        skew,
     },
     store::LockError,
 };
@@ -45,6 +46,13 @@ pub fn ask_insistently(socket: &Path, request: &Request) -> Result<Option<Answer
 /// As [`ask`], and [`ClientError::Untrusted`] if somebody else could be in its place.
 pub fn ask_system(agent: SystemAgent<'_>, request: &Request) -> Result<Option<Answer>, ClientError> {
     ask_as(Whose::System(agent), request, Without::GoesOn)
+}
+
+/// What the agent on `socket` answers at once; none if there is no agent, or it takes longer than a person's finger rests on a key.
+pub fn glance(socket: &Path, request: &Request) -> Option<Reply> {
+    let mut client = Client::connect(socket).ok()?;
+    client.wait_at_most(GLANCE).ok()?;
+    client.ask(request).ok()?.ok()
 }
 
 /// Whose agent is asked.
@@ -323,6 +331,9 @@ fn owner(_stream: &UnixStream, socket: &Path) -> io::Result<u32> {
 
 /// How long an answer may take: every step of a chain at its greatest time-out, and a queue before them.
 const ANSWER_LIMIT: Duration = Duration::from_mins(1);
+
+/// How long whoever only wants to know what can be had waits.
+const GLANCE: Duration = Duration::from_millis(500);
 
 /// An agent that restarts is back within two seconds: so many tries, with a pause before each.
 const RETRIES: u32 = 200;

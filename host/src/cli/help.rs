@@ -276,9 +276,12 @@ Examples:
   flytoken policy test --app my-app --client user=ci,executable=/usr/bin/deploy";
 
 pub(super) const COMPLETIONS: &str = "\
+At each Tab the script asks flytoken, which knows apps that its agent has tokens for, sources,
+mints and profiles.
+
 Examples:
-  flytoken completions bash > ~/.local/share/bash-completion/completions/flytoken
-  flytoken completions zsh > \"${fpath[1]}/_flytoken\"
+  echo 'source <(flytoken completions bash)' >> ~/.bashrc
+  echo 'source <(flytoken completions zsh)' >> ~/.zshrc
   flytoken completions fish > ~/.config/fish/completions/flytoken.fish";
 
 pub(super) const AUDIT_VERIFY: &str = "\

@@ -62,8 +62,17 @@ fn list(json: bool, context: &Context) -> Result<(), Failure> {
     context.output.print(&table.lines())
 }
 
-/// The default one, the one in force, and whatever has a folder.
+/// Each profile there is.
 fn profiles(context: &Context) -> Result<Vec<Found>, Failure> {
+    let current = context.paths.profile().map_or(DEFAULT, ProfileName::as_str);
+    names(context)?.into_iter().map(|name| Ok(found(paths(&name, context)?, current == name, name, context))).collect()
+}
+
+/// The default one, the one in force, and whatever has a folder.
+///
+/// # Errors
+/// None where a profile is in force.
+pub(super) fn names(context: &Context) -> Result<Vec<String>, Failure> {
     let default = paths(DEFAULT, context)?;
     let mut names: BTreeSet<String> = context.paths.profile().map(ToString::to_string).into_iter().collect();
     for folder in [default.config(), default.state()].into_iter().flatten() {
@@ -72,8 +81,7 @@ fn profiles(context: &Context) -> Result<Vec<Found>, Failure> {
         let folders = entries.filter(|entry| entry.path().is_dir()).filter_map(|entry| entry.file_name().into_string().ok());
         names.extend(folders.filter(|name| ProfileName::parse(name).is_ok_and(|name| !name.is_default())));
     }
-    let current = context.paths.profile().map_or(DEFAULT, ProfileName::as_str);
-    [DEFAULT.to_owned()].into_iter().chain(names).map(|name| Ok(found(paths(&name, context)?, current == name, name, context))).collect()
+    Ok([DEFAULT.to_owned()].into_iter().chain(names).collect())
 }
 
 fn found(paths: Paths, current: bool, name: String, context: &Context) -> Found {
