@@ -1,6 +1,12 @@
-//! Whole processes: `flytoken get` beside a running agent.
+//! Whole processes: `flytoken get`, and what Docker starts, beside a running agent.
 
-use std::process::{Command, Stdio};
+use std::{
+    fs::{self, File},
+    os::unix::process::CommandExt,
+    process::{Command, Stdio},
+};
+
+use flytoken::docker;
 
 use crate::{
     home::Running,
@@ -12,19 +18,27 @@ pub(crate) fn run(table: &Table) {
     let setting = Setting::new();
     setting.configure("");
     let _agent = Running::agent(&setting);
-    let get = || {
-        let status = setting.flytoken().args(["get", "app-0"]).stdin(Stdio::null()).stdout(Stdio::null()).status();
-        assert!(status.unwrap().success());
+    let question = setting.path("question");
+    fs::write(&question, docker::REGISTRY).unwrap();
+    let succeeds = |command: &mut Command| assert!(command.stdout(Stdio::null()).status().unwrap().success());
+    let get = || succeeds(setting.flytoken().args(["get", "app-0"]).stdin(Stdio::null()));
+    let helper = || {
+        let mut command = setting.flytoken();
+        succeeds(command.arg0(docker::PROGRAM).arg("get").env("FLY_APP", "app-0").stdin(File::open(&question).unwrap()));
     };
-    let truth = || assert!(Command::new("/bin/true").env_clear().status().unwrap().success());
+    let truth = || succeeds(Command::new("/bin/true").env_clear());
     get();
-    let (mut ours, mut plain) = (Vec::new(), Vec::new());
+    helper();
+    let mut all = [Vec::new(), Vec::new(), Vec::new()];
     for _ in 0..20 {
-        ours.push(median(20, |_| get()));
-        plain.push(median(20, |_| truth()));
+        all[0].push(median(20, |_| get()));
+        all[1].push(median(20, |_| helper()));
+        all[2].push(median(20, |_| truth()));
     }
-    ours.sort_unstable();
-    plain.sort_unstable();
-    let (ours, plain) = (ours[ours.len() / 2], plain[plain.len() / 2]);
-    table.time("flytoken get against a running agent", plain * 3, ours, &format!("/bin/true {}", shown(plain)));
+    let [get, helper, truth] = all.map(|mut times| {
+        times.sort_unstable();
+        times[times.len() / 2]
+    });
+    table.time("flytoken get against a running agent", truth * 3, get, &format!("/bin/true {}", shown(truth)));
+    table.time("docker-credential-flytoken get, likewise", truth * 3, helper, &format!("/bin/true {}", shown(truth)));
 }
