@@ -127,7 +127,8 @@ fn what_went_wrong_and_what_to_type_is_one_line_that_docker_repeats() {
     let ran = ask(&home, "get", "registry.fly.io");
     ran.ends_with(1);
     let told = &ran.stdout;
-    assert!(told.starts_with("flytoken: ") && told.contains("web") && told.contains('`'), "{told}");
+    let expected = "flytoken: no deploy token for app `web`; cli: ";
+    assert!(told.starts_with(expected) && told.contains("You must be authenticated") && told.contains("; run `fly auth login`"), "{told}");
     assert_eq!(told.matches('\n').count(), 1, "{told}");
     assert!(!told.contains('\u{1b}') && !told.contains("native keychain"), "{told}");
 

@@ -47,6 +47,17 @@ fn as_usual_nothing_but_the_version_is_in_force_and_the_agent_can_be_left_out() 
 }
 
 #[test]
+fn where_no_systemd_answers_no_agent_is_offered_and_the_rest_is_done() {
+    let home = home();
+    write_program(&home.outside("bin/systemctl"), b"#!/bin/sh\necho 'Failed to connect to bus: No medium found' >&2\nexit 1\n");
+    let ran = home.run(&["setup", "--yes"]);
+    ran.ends_with(0);
+    let told = "agent   cannot be started by anybody here: Failed to connect to bus: No medium found; every command works by itself\n";
+    assert!(ran.stdout.contains(told) && ran.stdout.ends_with("Next: `flytoken get APP`\n"), "{}", ran.stdout);
+    assert!(home.path(".config/flytoken/config.yaml").exists() && !home.path(".config/systemd").exists());
+}
+
+#[test]
 fn a_configuration_that_is_there_stays_as_it_is() {
     let home = home();
     home.configure("version: 1\nttl: 1h\n");

@@ -19,6 +19,8 @@ pub fn service(definition: &Definition, home: &Path, uid: u32) -> Result<Service
     let text = text(definition, &label, home)?;
     Ok(Service {
         files: vec![ServiceFile { path, text }],
+        // Whoever is logged in has one.
+        reach: None,
         begin: vec![
             Invocation::new("launchctl", &["bootout", &job]).or_not(),
             Invocation::new("launchctl", &["bootstrap", &domain, &file]),

@@ -74,6 +74,8 @@ pub enum DefinitionError {
 pub struct Service {
     /// The files.
     pub files: Vec<ServiceFile>,
+    /// What fails where there is no service manager that would read them; none where there always is one.
+    pub reach: Option<Invocation>,
     /// What has it begin, once they are written.
     pub begin: Vec<Invocation>,
     /// What has it end, while they are there.

@@ -18,6 +18,8 @@ pub fn service(definition: &Definition, units: &Path) -> Result<Service, Unwrita
     let systemctl = |args: &[&str]| Invocation::new("systemctl", &[&["--user"], args].concat());
     Ok(Service {
         files,
+        // In a container and over some kinds of login there is none.
+        reach: Some(systemctl(&["show", "--property=Version"])),
         begin: vec![
             systemctl(&["daemon-reload"]),
             systemctl(&["enable", "--now", &socket]),

@@ -29,6 +29,15 @@ pub(super) fn install(context: &Context) -> Result<(), Failure> {
     install::run(AgentInstall::default(), context)
 }
 
+/// Whether there is a service manager that would start it.
+///
+/// # Errors
+/// Why not, in words.
+pub(super) fn can_be_installed(context: &Context) -> Result<(), String> {
+    let service = service(context).map_err(|failure| failure.message)?;
+    service.reach.map_or(Ok(()), |reach| reach.run(&context.environment))
+}
+
 /// What was installed and is to be undone, in words; none if nothing was.
 ///
 /// # Errors

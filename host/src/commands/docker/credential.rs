@@ -20,7 +20,7 @@ use crate::{
     kind::Kind,
     output::Output,
     plain,
-    protocol::{Failure, FailureCode},
+    protocol::{Failure, FailureCode, StepOutcome},
     system::{Clock, Environment},
 };
 
@@ -112,7 +112,9 @@ impl Unanswered {
 impl From<Failure> for Unanswered {
     /// A client repeats it with words of its own around it, on one line.
     fn from(failure: Failure) -> Self {
-        let text = format!("flytoken: {}; {}", failure.message.replace('\n', "; "), failure.hint.replace('\n', "; "));
+        let steps = failure.steps.iter().filter(|step| !matches!(step.outcome, StepOutcome::Absent | StepOutcome::Skipped));
+        let steps: String = steps.map(|step| format!("{}: {}; ", step.source, step.text)).collect();
+        let text = format!("flytoken: {}; {steps}{}", failure.message.replace('\n', "; "), failure.hint.replace('\n', "; "));
         Self::sentence(&plain::whole_line(&plain::masked(&text)))
     }
 }

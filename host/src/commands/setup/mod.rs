@@ -40,13 +40,18 @@ pub(super) fn run(setup: Setup, context: &Context) -> Result<(), Failure> {
             Place::None => "there is no place for one: HOME is not set".into(),
         },
     );
-    let installed = agent::installed(context);
+    let wants_agent = !setup.no_agent;
+    let (is_installed, is_possible) = match (agent::installed(context), agent::can_be_installed(context)) {
+        (Err(failure), _) => (false, Err(failure.message)),
+        (Ok(installed), possible) => (installed.is_some(), possible),
+    };
     table.fact(
         "agent",
-        match &installed {
-            Ok(Some(_)) => "is installed".into(),
-            Ok(None) => "is not installed".into(),
-            Err(why) => format!("cannot be installed: {}", plain::whole_line(&why.message)),
+        match (is_installed, &is_possible) {
+            (true, Ok(())) => "is installed".into(),
+            (false, Ok(())) => "is not installed".into(),
+            (true, Err(why)) => format!("is installed, and nobody is there to start it: {}", plain::whole_line(why)),
+            (false, Err(why)) => format!("cannot be started by anybody here: {}; every command works by itself", plain::whole_line(why)),
         },
     );
     context.output.print(&table.lines())?;
@@ -56,9 +61,9 @@ pub(super) fn run(setup: Setup, context: &Context) -> Result<(), Failure> {
         wanted.write(path, context)?;
         context.output.print(&format!("\nwrote {}\n", shown(path)))?;
     }
-    if let Ok(installed) = installed
-        && !setup.no_agent
-        && (installed.is_some() || setup.yes || consent::is_agreed("Have the agent started whenever somebody asks?", true, context))
+    if wants_agent
+        && is_possible.is_ok()
+        && (is_installed || setup.yes || consent::is_agreed("Have the agent started whenever somebody asks?", true, context))
     {
         context.output.print("\n")?;
         agent::install(context)?;
