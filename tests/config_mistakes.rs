@@ -47,7 +47,7 @@ fn each_mistake_is_told_with_its_place_and_what_was_meant() {
         ("sources:\n  cli:\n    mints: yes\n", "3:12: sources.cli.mints: expected true or false, found text"),
         (
             "just text\n",
-            "1:1: expected a map of the keys version, chain, ttl, key, budget, audit, http, docker, sources and apps, found text",
+            "1:1: expected a map of the keys version, chain, ttl, key, budget, audit, http, docker, metrics, sources and apps, found text",
         ),
         ("version: 2\n", "1:10: version: this flytoken reads version 1 of the configuration only"),
         ("ttl: soon\n", "1:6: ttl: a duration is a whole number and a unit: 500ms, 30s, 15m, 24h or 7d"),
@@ -206,7 +206,7 @@ fn every_file_that_does_not_hold_is_told_at_once_and_every_mistake_of_what_they_
         mistakes(&home),
         [
             format!(
-                "{MAIN}:1:1: unknown key `nonsense`; known are `version`, `chain`, `ttl`, `key`, `budget`, `audit`, `http`, `docker`, `sources` and `apps`"
+                "{MAIN}:1:1: unknown key `nonsense`; known are `version`, `chain`, `ttl`, `key`, `budget`, `audit`, `http`, `docker`, `metrics`, `sources` and `apps`"
             ),
             "~/.config/flytoken/config.d/10-more.yaml:2:1: this key stands here for the second time".into(),
         ]

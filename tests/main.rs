@@ -50,6 +50,7 @@ mod load;
 mod login;
 mod manual;
 mod messages;
+mod metrics;
 mod mints;
 mod observe;
 mod one_shots;

@@ -101,6 +101,7 @@ fn the_readmes_configuration_holds_and_has_every_key_there_is() {
     for wrong in [
         "nope: 1\n",
         "http: { nope: 1 }\n",
+        "metrics: { otlp: { nope: 1 } }\n",
         "sources: { x: { nope: 1 } }\n",
         "sources: { x: { grants: { nope: 1 } } }\n",
         "apps: [{ match: a, nope: 1 }]\n",

@@ -19,7 +19,7 @@ use self::task::Owner;
 
 use crate::{
     cache::{Cache, Cached, Key},
-    counts::Counts,
+    metrics::Counts,
     observe::Acquirer,
     protocol::{Failure, FailureCode},
     system::Clock,

@@ -19,9 +19,9 @@ use crate::{
     admission::{self, Unpinned},
     builtin,
     config::{ComponentRef, Config, DurationText, Ruled, SourceConfig, SourceName},
-    counts::{Counts, Durations},
     hex,
     lease::Lease,
+    metrics::{Counts, Durations},
     protocol::{SourceStatus, StepOutcome},
     runtime::{BoxFuture, Call, Loaded, Refused, Revocation, Runtime, SourceRequest},
 };

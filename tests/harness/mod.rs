@@ -2,6 +2,7 @@
 
 mod agent;
 pub(crate) mod canary;
+mod collector;
 pub(crate) mod components;
 mod corp;
 pub(crate) mod fixture;
@@ -19,6 +20,7 @@ mod wire;
 
 pub(crate) use self::{
     agent::Agent,
+    collector::{Collector, Manner, Pushed},
     corp::Corp,
     fly::{Fly, LIST, MINT, REVOKE},
     flyctl::{Flyctl, MONDAY, TUESDAY, config},

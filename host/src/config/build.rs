@@ -28,6 +28,9 @@ use crate::{
 
 /// Fills in what follows from other values, so that it can be shown like the rest.
 pub(super) fn complete(layer: &mut Layer) {
+    if let Some(otlp) = layer.metrics.as_mut().and_then(|metrics| metrics.otlp.as_mut()) {
+        otlp.complete();
+    }
     for source in layer.sources.iter_mut().flat_map(BTreeMap::values_mut) {
         let source = source.get_or_insert_default();
         source.role.get_or_insert_default();
@@ -60,9 +63,10 @@ pub(super) fn build(layer: &Layer, origins: &Origins, home: Option<&Path>) -> Re
         loopback: layer.loopback.map(|address| address.0),
     });
     let docker_app = layer.docker.as_ref().and_then(|layer| layer.app.clone());
+    let collector = layer.metrics.as_ref().and_then(|layer| check.collector(layer, &root.key("metrics"), home));
     let apps = check.apps(layer.apps.as_deref().unwrap_or_default(), &root.key("apps"), &sources);
     ConfigErrors::unless_empty(check.errors)?;
-    Ok(Config { chain, ttl, budget, audit, http, docker_app, sources, apps, key: layer.key })
+    Ok(Config { chain, ttl, budget, audit, http, docker_app, collector, sources, apps, key: layer.key })
 }
 
 /// The one source that a layer is about.
@@ -93,7 +97,7 @@ impl Check<'_> {
         self.errors.push(self.origins.error(path, at, problem));
     }
 
-    fn bounds(&mut self, value: Duration, least: Duration, most: Duration, path: &KeyPath) {
+    pub(super) fn bounds(&mut self, value: Duration, least: Duration, most: Duration, path: &KeyPath) {
         if let Some(problem) = out_of_bounds(value, least, most) {
             self.report(path, At::Value, problem);
         }
@@ -203,7 +207,7 @@ impl Check<'_> {
     }
 
     /// The absolute path of a file that is named: relative ones lie beside the configuration file that names them.
-    fn file(&mut self, text: &str, path: &KeyPath, home: Option<&Path>) -> PathBuf {
+    pub(super) fn file(&mut self, text: &str, path: &KeyPath, home: Option<&Path>) -> PathBuf {
         let folder = self.origins.document(path).and_then(|document| document.folder.as_deref()).unwrap_or(Path::new(""));
         match located(text, folder, home) {
             Ok(path) => path,

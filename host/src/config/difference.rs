@@ -68,6 +68,7 @@ mod tests {
             audit: None,
             http: crate::agent::http::Places::default(),
             docker_app: None,
+            collector: None,
         }
     }
 

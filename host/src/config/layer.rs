@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{
     chain::Chain,
     grant_text::{FileName, FileText, VariableName},
+    metrics_text::MetricsLayer,
     names::SourceName,
     network_text::{HttpText, SocketText},
     pattern::Pattern,
@@ -24,7 +25,7 @@ use crate::{app::AppName, audit::Collector, command::CommandGrant, delivery::Nar
 #[serde(
     deny_unknown_fields,
     rename_all = "kebab-case",
-    expecting = "a map of the keys version, chain, ttl, key, budget, audit, http, docker, sources and apps"
+    expecting = "a map of the keys version, chain, ttl, key, budget, audit, http, docker, metrics, sources and apps"
 )]
 pub(super) struct Layer {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,6 +44,8 @@ pub(super) struct Layer {
     pub(super) http: Option<HttpLayer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) docker: Option<DockerLayer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) metrics: Option<MetricsLayer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sources: Option<BTreeMap<SourceName, Option<SourceLayer>>>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use crate::{agent::http, app::AppName, audit, delivery::Narrowing, mints::Budget};
+use crate::{agent::http, app::AppName, audit, delivery::Narrowing, metrics::Collector, mints::Budget};
 
 mod chain;
 mod names;
@@ -22,6 +22,7 @@ mod flaw;
 mod grant_text;
 mod layer;
 mod load;
+mod metrics_text;
 mod network_rules;
 mod network_text;
 mod origin;
@@ -67,6 +68,8 @@ pub struct Config {
     pub http: http::Places,
     /// The app that Docker's registry is asked for with, where neither `FLY_APP` nor `./fly.toml` names one.
     pub docker_app: Option<AppName>,
+    /// Where the agent pushes numbers; none nowhere.
+    pub collector: Option<Collector>,
     /// Every source there is, in a chain or not; at most 64.
     pub sources: BTreeMap<SourceName, Arc<SourceConfig>>,
     /// What is different for some apps. The first whose pattern fits counts.

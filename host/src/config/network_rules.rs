@@ -60,7 +60,7 @@ impl Check<'_> {
         }
     }
 
-    fn wrong(&mut self, path: &KeyPath, text: String) {
+    pub(super) fn wrong(&mut self, path: &KeyPath, text: String) {
         self.report(path, At::Value, Problem::Wrong(text));
     }
 }

@@ -155,7 +155,7 @@ fn one_file_that_does_not_hold_says_where_what_and_what_was_meant() {
         ("bugdet: { per-app: 10 }\n", "1:1: unknown key `bugdet`; did you mean `budget`?"),
         (
             "policy: {}\n",
-            "1:1: unknown key `policy`; known are `version`, `chain`, `ttl`, `key`, `budget`, `audit`, `http`, `docker`, `sources` and `apps`",
+            "1:1: unknown key `policy`; known are `version`, `chain`, `ttl`, `key`, `budget`, `audit`, `http`, `docker`, `metrics`, `sources` and `apps`",
         ),
         ("budget: { per-app: 1001 }\n", "1:20: budget.per-app: must be from 0 to 1000"),
         ("audit: { required: true }\n", "1:8: audit: the key `file` is missing"),
@@ -194,7 +194,7 @@ fn one_file_that_does_not_hold_says_where_what_and_what_was_meant() {
         ("version: one\n", "1:10: version: expected the number 1, found text"),
         (
             "[a, b]\n",
-            "1:1: expected a map of the keys version, chain, ttl, key, budget, audit, http, docker, sources and apps, found a list",
+            "1:1: expected a map of the keys version, chain, ttl, key, budget, audit, http, docker, metrics, sources and apps, found a list",
         ),
         (
             "sources:\n  cli:\n    timeout: 15\n",

@@ -100,6 +100,10 @@ pub(super) fn put_in_force(inner: &Inner, config: Arc<Config>, sources: Sources)
     let difference = before.config.difference(&live.config);
     resolver.live.store(Arc::clone(&live));
     inner.http.send_if_modified(|places| std::mem::replace(places, live.config.http) != live.config.http);
+    inner.collector.send_if_modified(|collector| {
+        let before = std::mem::replace(collector, live.config.collector.clone());
+        before != *collector
+    });
     // What was obtained under other settings, grants or bytes no longer counts. Of the apps that the change concerns each lease has to pass
     // the check again, since ids, organisations and chains decide what fits; memory has it at hand.
     resolver.cache.take_where(|key, cached| {

@@ -34,6 +34,7 @@ use crate::{
     cache::Key,
     causes::with_causes,
     delivery::Narrowing,
+    metrics::Collector,
     observe::Asked,
     owner::Owners,
     policy::{self as administrator, InForce},
@@ -63,6 +64,8 @@ struct Inner {
     policy_place: administrator::Place,
     /// Where it is to be answered over HTTP.
     http: watch::Sender<http::Places>,
+    /// Where numbers are to be pushed.
+    collector: watch::Sender<Option<Collector>>,
     /// How many requests there were.
     requests: metrics::Requests,
     /// Where requests are put on record.

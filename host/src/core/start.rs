@@ -17,7 +17,7 @@ use super::{
     ConfigurationFacts, Core, Inner, StorageFacts,
     audit::{self, Audit},
     follow,
-    metrics::Requests,
+    metrics::{self, Requests},
     policy, store_failed, tidy,
 };
 use crate::{
@@ -184,6 +184,7 @@ impl Core {
             followers.spawn(follow::login(Arc::downgrade(&core.inner)));
             followers.spawn(audit::follow(Arc::downgrade(&core.inner), Arc::clone(&core.inner.recorded)));
             followers.spawn(tidy::tidy(Arc::downgrade(&core.inner)));
+            followers.spawn(metrics::push(Arc::downgrade(&core.inner)));
             followers.spawn(follow::configuration(Arc::downgrade(&core.inner), layers, configured, changes));
         }
         *super::lock(&core.inner.followers) = followers;
@@ -222,9 +223,10 @@ impl Core {
             clock: Arc::clone(&clock),
         });
         let audit = Audit::open(resolver.live.load().config.audit.clone(), &resolver);
-        let http = watch::Sender::new(resolver.live.load().config.http);
+        let live = resolver.live.load_full();
         let inner = Inner {
-            http,
+            http: watch::Sender::new(live.config.http),
+            collector: watch::Sender::new(live.config.collector.clone()),
             requests: Requests::default(),
             policy: ArcSwap::new(parts.policy),
             policy_place: parts.policy_place,

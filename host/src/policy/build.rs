@@ -55,6 +55,7 @@ pub(super) fn build(
         clients,
         audit,
         http: text.http,
+        metrics: text.metrics,
     })
 }
 

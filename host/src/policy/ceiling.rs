@@ -83,6 +83,13 @@ impl Policy {
                 limited.http.loopback = None;
             }
         }
+        if let (Some(origins), Some(collector)) = (&self.metrics, &limited.collector) {
+            let origin = collector.endpoint.origin().to_string();
+            if !origins.iter().any(|glob| glob.matches(&origin)) {
+                cuts.push(Cut { rule: "metrics".into(), source: None, what: format!("`metrics.otlp`: {origin}") });
+                limited.collector = None;
+            }
+        }
         if self.mode == Mode::Report {
             limited = config.clone();
         }

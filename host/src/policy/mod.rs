@@ -26,6 +26,7 @@ pub use self::{
 use self::{
     ceiling::{BudgetCeiling, SourceRule},
     client_rule::ClientRule,
+    glob::Glob,
     text::{PolicyText, Transport},
 };
 use crate::{
@@ -49,6 +50,7 @@ pub struct Policy {
     clients: Option<Vec<ClientRule>>,
     audit: Option<audit::Settings>,
     http: Option<Vec<Transport>>,
+    metrics: Option<Vec<Glob>>,
 }
 
 /// What a policy says to a request.

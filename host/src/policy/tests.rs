@@ -80,6 +80,7 @@ fn configured() -> Config {
 chain: [all]
 budget: {{ per-app: 10, total: 60 }}
 http: {{ socket: true, loopback: '127.0.0.1:4280' }}
+metrics: {{ otlp: {{ endpoint: 'https://otel.acme.internal' }} }}
 sources:
   all:
     component: /opt/all.wasm
@@ -114,7 +115,10 @@ fn effects(policy: &Policy) -> String {
     let app = AppName::parse("prod-web").unwrap();
     let ruling = ruling.rule(&client(), Asked { verb: Verb::Get, app: Some(&app), kind: Some(Kind::Deploy) });
     let (verdict, required) = (judged(policy, &client()), policy.requires_agent());
-    format!("{verdict}\n{ruling:?}\n{required}\n{:?}\n{:?}\n{source:?}\n{:?}", limited.budget, limited.audit, limited.http)
+    format!(
+        "{verdict}\n{ruling:?}\n{required}\n{:?}\n{:?}\n{source:?}\n{:?}\n{:?}",
+        limited.budget, limited.audit, limited.http, limited.collector
+    )
 }
 
 /// By the place of a key, a policy with it: on the line that ends in `# this`, which the other policy lacks.
@@ -135,6 +139,7 @@ const KEYS: &[(&str, &str)] = &[
     ("audit.forward-socket", "audit:\n  file: /a\n  forward: syslog\n  forward-socket: /run/log # this"),
     ("audit.rotate-at", "audit:\n  file: /a\n  rotate-at: 1MiB # this"),
     ("http", "http: [] # this"),
+    ("metrics", "metrics: ['https://otel.acme.example'] # this"),
     ("sources", "sources: [] # this"),
     ("sources.name", "sources:\n  - component: '*'\n    name: other # this"),
     ("sources.component", "sources:\n  - name: '*'\n    component: 'builtin:*' # this"),

@@ -17,7 +17,7 @@ use crate::{
 #[serde(
     deny_unknown_fields,
     rename_all = "kebab-case",
-    expecting = "a map of the keys version, mode, agent, sources, kinds, deliver, budget, clients, audit and http"
+    expecting = "a map of the keys version, mode, agent, sources, kinds, deliver, budget, clients, audit, http and metrics"
 )]
 pub(super) struct PolicyText {
     /// The version of this form; 1 is the only one.
@@ -35,6 +35,7 @@ pub(super) struct PolicyText {
     pub(super) clients: Option<Vec<ClientText>>,
     pub(super) audit: Option<AuditLayer>,
     pub(super) http: Option<Vec<Transport>>,
+    pub(super) metrics: Option<Vec<Glob>>,
 }
 
 /// Whether what a rule forbids is refused.

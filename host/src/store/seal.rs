@@ -55,6 +55,8 @@ pub enum Purpose {
     Fingerprints,
     /// The chain of the audit.
     Audit,
+    /// Telling this agent's numbers from another's.
+    Instance,
 }
 
 impl Purpose {
@@ -65,6 +67,7 @@ impl Purpose {
             Self::KeyCheck => "flytoken key check v1",
             Self::Fingerprints => "flytoken fingerprints v1",
             Self::Audit => "flytoken audit v1",
+            Self::Instance => "flytoken instance v1",
         }
     }
 }

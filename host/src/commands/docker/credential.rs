@@ -113,7 +113,7 @@ impl From<Failure> for Unanswered {
     /// A client repeats it with words of its own around it, on one line.
     fn from(failure: Failure) -> Self {
         let steps = failure.steps.iter().filter(|step| !matches!(step.outcome, StepOutcome::Absent | StepOutcome::Skipped));
-        let steps: String = steps.map(|step| format!("{}: {}; ", step.source, step.text)).collect();
+        let steps = steps.map(|step| format!("{}: {}; ", step.source, step.text)).collect::<Vec<_>>().concat();
         let text = format!("flytoken: {}; {steps}{}", failure.message.replace('\n', "; "), failure.hint.replace('\n', "; "));
         Self::sentence(&plain::whole_line(&plain::masked(&text)))
     }
