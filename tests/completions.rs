@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use crate::harness::{Home, minted, user_token};
+use crate::harness::{Home, Ran, minted, user_token};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -65,5 +65,23 @@ fn what_is_wrong_is_not_told_between_somebodys_keys() {
     for line in ["flytoken get ", "flytoken plugin remove ", "flytoken --profile", "flytoken nonsense "] {
         let offered = offered(&home, line);
         assert!(offered.iter().all(|word| word.starts_with("--")), "{line}: {offered:?}");
+    }
+    let home = Home::new();
+    // Only a script's own question is one; and one that no script asks ends no worse than any command.
+    for (shell, index, words) in [
+        ("bash", "99999999999", &["--", "flytoken", "get", ""][..]),
+        ("bash", "-1", &["--", "flytoken", "\u{1b}[2J", "--profile", "../.."]),
+        ("zsh", "7", &["--"]),
+        ("fish", "", &["--", ""]),
+    ] {
+        let mut command = home.command(words);
+        command.env("FLYTOKEN_COMPLETE", shell).env("_CLAP_COMPLETE_INDEX", index);
+        let ran = Ran::of(command, b"");
+        assert!(ran.code.is_some_and(|code| code < 3) && ran.stderr.is_empty(), "{shell} {index} {words:?}: {ran:?}");
+    }
+    for shell in ["", "0", "csh", "bash"] {
+        let mut command = home.command(&["config", "path"]);
+        command.env("FLYTOKEN_COMPLETE", shell);
+        assert!(Ran::of(command, b"").stdout.ends_with("config.yaml\n"), "{shell}");
     }
 }

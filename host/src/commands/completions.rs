@@ -35,20 +35,19 @@ fn script(shell: Shell) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&script).into_owned())
 }
 
-/// Whether a shell asks what there is to complete, as the script has it ask.
-pub(super) fn is_asked(environment: &Environment) -> bool {
-    environment.var(VARIABLE).is_some()
+/// The shell that asks what there is to complete, as its script does: in a variable, with nothing but the line as far as it is typed behind `--`.
+pub(super) fn asking(arguments: &[OsString], environment: &Environment) -> Option<&'static dyn EnvCompleter> {
+    environment.text(VARIABLE).and_then(shell_called).filter(|_| arguments.get(1).is_some_and(|word| word == "--"))
 }
 
 /// Answers it. What cannot be told is left out: nothing is to be printed between somebody's keys.
-pub(super) fn answer(arguments: &[OsString], environment: Environment, clock: Arc<dyn Clock>) -> ExitCode {
+pub(super) fn answer(shell: &dyn EnvCompleter, arguments: &[OsString], environment: Environment, clock: Arc<dyn Clock>) -> ExitCode {
     let output = Output::of_this_process(&environment);
-    let shell = environment.text(VARIABLE).and_then(shell_called);
     let program = arguments.first().cloned().unwrap_or_default();
-    // Behind `--` comes the line as far as it is typed.
-    let line: Vec<OsString> = arguments.iter().skip_while(|word| *word != "--").skip(1).cloned().collect();
-    let context = Context::new(global(&line), program, environment, clock, output);
-    let (Some(shell), Ok(context)) = (shell, context) else { return ExitCode::from(FailureCode::Usage as u8) };
+    let line = arguments.get(2..).unwrap_or_default().to_vec();
+    let Ok(context) = Context::new(global(&line), program, environment, clock, output) else {
+        return ExitCode::from(FailureCode::Usage as u8);
+    };
     let mut command = with_values(Cli::command(), &Arc::new(Names::of(&context)));
     command.build();
     let mut text = Vec::new();

@@ -54,8 +54,8 @@ use crate::{
 
 /// Does what the arguments say, the program's name first, and tells how it went.
 pub fn run(arguments: &[OsString], environment: Environment, clock: Arc<dyn Clock>) -> ExitCode {
-    if completions::is_asked(&environment) {
-        return completions::answer(arguments, environment, clock);
+    if let Some(shell) = completions::asking(arguments, &environment) {
+        return completions::answer(shell, arguments, environment, clock);
     }
     let output = Output::of_this_process(&environment);
     let cli = match quick::parse(arguments).map_or_else(|| Cli::from_arguments(arguments), Ok) {
