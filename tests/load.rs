@@ -62,4 +62,4 @@ fn under_load_nothing_fails_but_sources_and_afterwards_all_that_was_held_is_let_
 }
 
 /// Longer than owners, and leases that have ended, stay around.
-const PATIENCE: Duration = Duration::from_secs(25);
+const PATIENCE: Duration = Duration::from_secs(50);

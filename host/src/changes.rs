@@ -3,8 +3,9 @@
 //! File events only say when to look sooner than the clock does; whether something changed is told by the files themselves.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     fs,
+    future::pending,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -12,10 +13,9 @@ use std::{
 };
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::{
-    sync::Notify,
-    time::{sleep, timeout},
-};
+use tokio::{sync::Notify, time::sleep};
+
+use crate::{arrivals::Arrivals, local_disk};
 
 /// Some files and folders, as they were at the last look.
 pub struct Changes {
@@ -24,8 +24,16 @@ pub struct Changes {
     wake: Arc<Notify>,
     /// None if the system gives no events: looking by the clock must do then.
     watcher: Option<RecommendedWatcher>,
-    watched: BTreeSet<PathBuf>,
+    /// The watched folders, by what they were when the watch began: a replaced folder is watched anew.
+    watched: BTreeMap<PathBuf, FolderId>,
+    /// Where folders that are not there yet would come to be.
+    arrivals: Option<Arrivals>,
+    /// Whether events tell of every change.
+    sure: bool,
 }
+
+/// Device and inode.
+type FolderId = (u64, u64);
 
 /// What is watched.
 #[derive(Debug, Clone, Default)]
@@ -54,8 +62,11 @@ impl Changes {
             waker.notify_one();
         });
         let watcher = watcher.inspect_err(|error| tracing::debug!(%error, "no file events for the configuration")).ok();
-        let mut changes = Self { seen: look(&places), places, wake, watcher, watched: BTreeSet::new() };
+        let (arrivals, seen) = (Arrivals::new(), Seen::new());
+        let mut changes = Self { places, seen, wake, watcher, watched: BTreeMap::new(), arrivals, sure: false };
+        // In this order: what happens after the look is not missed.
         changes.arm();
+        changes.seen = look(&changes.places);
         changes
     }
 
@@ -78,13 +89,20 @@ impl Changes {
             .collect();
     }
 
-    /// Waits for a change; returns once a burst of them is over.
-    pub async fn wait(&mut self, interval: Duration) {
+    /// Waits for a change; returns once a burst of them is over. Files of which no event tells are looked at each `often`.
+    pub async fn wait(&mut self, often: Duration) {
         loop {
-            // The interval bounds how long a lost event, or a folder that came to be, goes unnoticed.
-            let woken = timeout(interval, self.wake.notified()).await.is_ok();
-            if woken {
-                sleep(DEBOUNCE).await;
+            let pause = if self.sure { SELDOM.max(often) } else { often };
+            let arrived = async {
+                match &mut self.arrivals {
+                    Some(arrivals) => arrivals.some().await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.wake.notified() => sleep(DEBOUNCE).await,
+                () = arrived => sleep(DEBOUNCE).await,
+                () = sleep(pause) => {}
             }
             self.arm();
             let now = look(&self.places);
@@ -95,23 +113,62 @@ impl Changes {
         }
     }
 
+    /// Brings the watches up to date with the folders there are now.
     fn arm(&mut self) {
-        let Some(watcher) = &mut self.watcher else { return };
-        let parents = self.places.files.iter().filter_map(|file| file.parent());
-        let wanted: BTreeSet<PathBuf> =
-            parents.chain(self.places.folders.iter().map(PathBuf::as_path)).filter(|folder| folder.is_dir()).map(Path::to_owned).collect();
-        for gone in self.watched.difference(&wanted) {
-            // The watch of a removed folder is gone already.
-            let _ = watcher.unwatch(gone);
-        }
-        let new: Vec<_> = wanted.difference(&self.watched).cloned().collect();
-        self.watched.retain(|folder| wanted.contains(folder));
-        for folder in new {
-            if watcher.watch(&folder, RecursiveMode::NonRecursive).is_ok() {
-                self.watched.insert(folder);
+        let folders = self.places.to_watch();
+        self.sure = (0..MOST_ROUNDS).any(|_| {
+            let (there, above) = sighted(&folders);
+            let watches_all = self.watch(&there);
+            let waits_for_all = match &mut self.arrivals {
+                Some(arrivals) => arrivals.follow(above.iter().cloned()),
+                None => above.is_empty(),
+            };
+            // A folder that came meanwhile came before anybody watched for it.
+            watches_all && waits_for_all && sighted(&folders) == (there, above)
+        });
+    }
+
+    /// Whether events will tell of every change in these folders.
+    fn watch(&mut self, there: &BTreeMap<PathBuf, FolderId>) -> bool {
+        let Some(watcher) = &mut self.watcher else { return false };
+        self.watched.retain(|folder, id| {
+            let stays = there.get(folder) == Some(id);
+            if !stays {
+                // The watch of a removed folder is gone already.
+                let _ = watcher.unwatch(folder);
+            }
+            stays
+        });
+        for (folder, id) in there {
+            if let Entry::Vacant(free) = self.watched.entry(folder.clone())
+                && watcher.watch(folder, RecursiveMode::NonRecursive).is_ok()
+            {
+                free.insert(*id);
             }
         }
+        there.keys().all(|folder| self.watched.contains_key(folder) && local_disk::holds(folder))
     }
+}
+
+impl Places {
+    /// The folders in which something may change, existing or not: also those that links lead to.
+    fn to_watch(&self) -> BTreeSet<PathBuf> {
+        let targets = self.files.iter().filter_map(|file| fs::canonicalize(file).ok());
+        let parents = self.files.iter().cloned().chain(targets).filter_map(|file| file.parent().map(Path::to_owned));
+        parents.chain(self.folders.iter().cloned()).filter(|folder| folder.is_absolute()).collect()
+    }
+}
+
+/// The folders that are there, and what they are; and for those that are not, the folders in which the way to them has to begin.
+fn sighted(folders: &BTreeSet<PathBuf>) -> (BTreeMap<PathBuf, FolderId>, BTreeSet<PathBuf>) {
+    let (mut there, mut above) = (BTreeMap::new(), BTreeSet::new());
+    for folder in folders {
+        match fs::metadata(folder) {
+            Ok(metadata) if metadata.is_dir() => drop(there.insert(folder.clone(), (metadata.dev(), metadata.ino()))),
+            _ => above.extend(folder.ancestors().skip(1).find(|above| above.is_dir()).map(Path::to_owned)),
+        }
+    }
+    (there, above)
 }
 
 fn look(places: &Places) -> Seen {
@@ -137,11 +194,19 @@ fn mark(path: &Path) -> Option<Mark> {
     ))
 }
 
+/// How often files are looked at all the same where events tell of every change: what is mounted over a folder is no event.
+const SELDOM: Duration = Duration::from_mins(2);
+
+/// Folders that come and go all the time are looked at by the clock.
+const MOST_ROUNDS: usize = 3;
+
 /// An editor writes a file in several steps; they are looked at as one.
 const DEBOUNCE: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::timeout;
+
     use super::*;
 
     #[tokio::test]
@@ -190,6 +255,48 @@ mod tests {
             changes.follow(others());
             assert!(is_told(&mut changes).await, "{what}");
             assert!(!is_told(&mut changes).await, "{what}, once more");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn no_clock_is_needed_for_folders_that_come_are_replaced_or_are_linked_to() {
+        let home = tempfile::tempdir().unwrap();
+        if !local_disk::holds(home.path()) {
+            return;
+        }
+        let (folder, elsewhere) = (home.path().join("a/b"), home.path().join("elsewhere"));
+        let file = folder.join("config.yaml");
+        let mut changes = Changes::of(Places { files: vec![file.clone()], folders: vec![folder.join("config.d")] });
+        let steps: [(&str, &dyn Fn()); 6] = [
+            ("a folder that came, and a file in it", &|| {
+                fs::create_dir_all(&folder).unwrap();
+                fs::write(&file, "one").unwrap();
+            }),
+            ("a folder in the folder", &|| {
+                fs::create_dir(folder.join("config.d")).unwrap();
+                fs::write(folder.join("config.d/x.yaml"), "one").unwrap();
+            }),
+            ("a file in that", &|| fs::write(folder.join("config.d/x.yaml"), "another").unwrap()),
+            ("another folder in its place", &|| {
+                fs::rename(home.path().join("a"), home.path().join("old")).unwrap();
+                fs::create_dir_all(&folder).unwrap();
+                fs::write(&file, "three").unwrap();
+            }),
+            ("a link in the file's place", &|| {
+                fs::create_dir(&elsewhere).unwrap();
+                fs::write(elsewhere.join("config.yaml"), "four, elsewhere").unwrap();
+                fs::remove_file(&file).unwrap();
+                std::os::unix::fs::symlink(elsewhere.join("config.yaml"), &file).unwrap();
+            }),
+            ("what it leads to", &|| fs::write(elsewhere.join("config.yaml"), "five").unwrap()),
+        ];
+        for (what, change) in steps {
+            change();
+            // What is made step by step may be told step by step.
+            let told = timeout(Duration::from_secs(10), changes.wait(Duration::from_hours(1))).await;
+            assert!(told.is_ok(), "{what}");
+            while timeout(Duration::from_millis(200), changes.wait(Duration::from_hours(1))).await.is_ok() {}
         }
     }
 }

@@ -50,11 +50,13 @@ pub mod sequence;
 pub mod sources;
 pub mod store;
 
+pub mod arrivals;
 pub mod causes;
 pub mod changes;
 pub mod config;
 mod confine;
 pub mod hex;
+pub mod local_disk;
 pub mod paths;
 pub mod plain;
 pub mod system;

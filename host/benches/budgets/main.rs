@@ -11,6 +11,7 @@ mod attestation;
 mod core;
 #[path = "../home/mod.rs"]
 mod home;
+mod idle;
 mod languages;
 mod measure;
 mod process;
@@ -50,13 +51,14 @@ fn main() {
         return;
     }
     let table = Table::begin();
-    let parts: [(&str, &dyn Fn()); 8] = [
+    let parts: [(&str, &dyn Fn()); 9] = [
         ("tokens", &|| tokens::run(&table)),
         ("sandbox", &|| sandbox::run(&table)),
         ("core", &|| core::run(&table)),
         ("agent", &|| agent::run(&table)),
         ("attestation", &|| attestation::run(&table)),
         ("process", &|| process::run(&table)),
+        ("idle", &|| idle::run(&table)),
         ("scale", &scale::run),
         ("languages", &languages::run),
     ];

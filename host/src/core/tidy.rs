@@ -42,11 +42,11 @@ fn clean(resolver: &Resolver, then: Timestamp) -> Result<(), StoreError> {
     resolver.mints.clean(then)
 }
 
-/// How often memory is looked through.
-const INTERVAL: Duration = Duration::from_secs(10);
+/// How often memory is looked through. An idle agent is woken by little else.
+const INTERVAL: Duration = Duration::from_secs(30);
 
 /// After so many looks through memory comes one through the databases: every hour.
-const ROUNDS: u32 = 360;
+const ROUNDS: u32 = 120;
 
 /// How long a lease that has ended is still shown by `status`: whoever wonders why a token ended finds it there.
 const SHOWN: Duration = Duration::from_mins(1);

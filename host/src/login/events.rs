@@ -15,6 +15,8 @@ use notify::{
 };
 use tokio::sync::Notify;
 
+use crate::local_disk;
+
 /// Wakes somebody when something happens to one file, or to the directories on the way to it.
 pub(super) struct Events {
     file: PathBuf,
@@ -46,9 +48,9 @@ impl Events {
     }
 
     /// Brings the watches up to date with the directories there are now. To be called before each look, so that what happens after the
-    /// look is not missed.
-    pub(super) fn arm(&mut self) {
-        let Some(watcher) = &mut self.watcher else { return };
+    /// look is not missed. Whether events will tell of every change.
+    pub(super) fn arm(&mut self) -> bool {
+        let Some(watcher) = &mut self.watcher else { return false };
         let (mut wanted, mut names) = around(&self.file);
         // A link in the file's place is rewritten where it points to.
         if let Ok(target) = fs::canonicalize(&self.file)
@@ -67,13 +69,24 @@ impl Events {
             }
             stays
         });
+        let mut sure = true;
         for (directory, id) in wanted {
             let Entry::Vacant(free) = self.watched.entry(directory) else { continue };
             match watcher.watch(free.key(), RecursiveMode::NonRecursive) {
                 Ok(()) => drop(free.insert(id)),
-                Err(error) => tracing::debug!(directory = %free.key().display(), %error, "cannot watch for changes of the login"),
+                Err(error) => {
+                    tracing::debug!(directory = %free.key().display(), %error, "cannot watch for changes of the login");
+                    sure = false;
+                }
             }
         }
+        // A directory that came while its parent was not watched yet.
+        sure && self.watched.keys().all(|directory| local_disk::holds(directory)) && self.is_around()
+    }
+
+    /// Whether the directories around the file are still those that are watched.
+    fn is_around(&self) -> bool {
+        around(&self.file).0.into_iter().all(|(directory, id)| self.watched.get(&directory) == Some(&id))
     }
 }
 

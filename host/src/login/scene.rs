@@ -1,6 +1,9 @@
 //! A login's file whose content a test sets, followed as a real one is.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
@@ -54,7 +57,7 @@ impl LoginScene {
     ) -> (LoginWatch, impl Future<Output = ()> + Send + 'static) {
         let follower = Follower::new(LoginOrigin::File("config.yml".into()), None, &*memory);
         let found = Arc::clone(&self.found);
-        let eye = move || Sight { found: found.lock().unwrap().clone(), changed: None };
+        let eye = move || (Sight { found: found.lock().unwrap().clone(), changed: None }, Duration::from_secs(5));
         LoginWatch::following(follower, eye, clock, memory, Arc::clone(&self.wake))
     }
 }

@@ -43,10 +43,9 @@ impl LoginWatch {
         let mut events = place.file().map(|file| Events::new(&file, Arc::clone(&wake)));
         let follower = Follower::new(place.origin(), place.file(), &*memory);
         let eye = move || {
-            if let Some(events) = &mut events {
-                events.arm();
-            }
-            look(&place, &key)
+            // What comes from a systemd credential does not change.
+            let sure = events.as_mut().is_none_or(Events::arm);
+            (look(&place, &key), if sure { SELDOM } else { OFTEN })
         };
         Self::following(follower, eye, clock, memory, wake)
     }
@@ -72,15 +71,15 @@ impl LoginWatch {
         (Self { states, asks }, answering)
     }
 
-    /// The same over any way of looking.
+    /// The same over any way of looking, which says as well how long it may be until the next look.
     pub(super) fn following(
         follower: Follower,
-        eye: impl FnMut() -> Sight + Send + 'static,
+        eye: impl FnMut() -> (Sight, Duration) + Send + 'static,
         clock: &dyn Clock,
         memory: Arc<dyn IdentityMemory>,
         wake: Arc<Notify>,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let mut observer = Observer { follower, eye: Box::new(eye), memory, begun: Instant::now() };
+        let mut observer = Observer { follower, eye: Box::new(eye), pause: OFTEN, memory, begun: Instant::now() };
         let state = observer.observe(|sight| sight.is_settled(clock.now()));
         let (sender, states) = watch::channel(Arc::new(state));
         let (asks, inbox) = mpsc::channel(ASKS);
@@ -119,21 +118,24 @@ impl LoginWatch {
 /// What a look needs. It travels to a thread that may block and back.
 struct Observer {
     follower: Follower,
-    eye: Box<dyn FnMut() -> Sight + Send>,
+    eye: Box<dyn FnMut() -> (Sight, Duration) + Send>,
+    /// Until the next look, unless something happens.
+    pause: Duration,
     memory: Arc<dyn IdentityMemory>,
     begun: Instant,
 }
 
 impl Observer {
     fn observe(&mut self, settled: impl FnOnce(&Sight) -> bool) -> LoginState {
-        let sight = (self.eye)();
+        let (sight, pause) = (self.eye)();
+        self.pause = pause;
         let settled = settled(&sight);
         self.follower.follow(&sight, self.begun.elapsed(), settled, &*self.memory)
     }
 
     /// When to look again if nothing happens.
     fn next_look(&self) -> Instant {
-        let regular = Instant::now() + INTERVAL;
+        let regular = Instant::now() + self.pause;
         self.follower.deadline().map_or(regular, |deadline| regular.min(self.begun + deadline))
     }
 }
@@ -202,8 +204,11 @@ fn differs(one: &LoginState, other: &LoginState) -> bool {
     revision(one) != revision(other) || rest(one) != rest(other) || one.problem != other.problem
 }
 
-/// Time between two looks without a file event: events can be lost, and some file systems have none.
-const INTERVAL: Duration = Duration::from_secs(5);
+/// Time between two looks without a file event where events do not tell of everything: some file systems have none.
+const OFTEN: Duration = Duration::from_secs(5);
+
+/// The same where they do: what is mounted over a directory is no event.
+const SELDOM: Duration = Duration::from_mins(2);
 
 /// How long the rest of a rewrite's events is waited for.
 const DEBOUNCE: Duration = Duration::from_millis(50);

@@ -28,10 +28,12 @@ impl Upgrade {
     pub(super) async fn awaited(self, interval: Option<Duration>) {
         while !self.executable.is_replaced(&*self.clock) {
             let connected = self.activity.connected();
-            match interval {
-                // Both end in another look.
-                Some(interval) => drop(timeout(interval, connected).await),
-                None => connected.await,
+            if let Some(interval) = interval {
+                if timeout(interval, connected).await.is_err() {
+                    continue;
+                }
+            } else {
+                connected.await;
             }
             // What is being installed right now is seen a moment later.
             sleep(PAUSE).await;

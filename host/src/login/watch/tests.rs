@@ -66,7 +66,7 @@ impl Scene {
         let memory = Arc::new(Notebook::default());
         let follower = Follower::new(LoginOrigin::File("/x".into()), Some("/x".into()), &*memory);
         let scene = self.clone();
-        let (login, task) = LoginWatch::following(follower, move || scene.sight(), &StoppedClock, memory, Arc::clone(&self.wake));
+        let (login, task) = LoginWatch::following(follower, move || (scene.sight(), OFTEN), &StoppedClock, memory, Arc::clone(&self.wake));
         tokio::spawn(task);
         login
     }
@@ -90,7 +90,7 @@ async fn the_first_state_is_there_at_once_and_the_next_within_five_seconds_witho
     let begun = Instant::now();
     let state = login.changed().await.unwrap();
     assert_eq!(token(&state).as_deref(), Some("fo1_b"));
-    assert!(begun.elapsed() <= INTERVAL + Duration::from_millis(10));
+    assert!(begun.elapsed() <= OFTEN + Duration::from_millis(10));
 }
 
 #[tokio::test(start_paused = true)]
@@ -172,7 +172,7 @@ async fn the_watching_ends_with_the_last_handle() {
     let memory = Arc::new(Notebook::default());
     let follower = Follower::new(LoginOrigin::File("/x".into()), None, &*memory);
     let eye = scene.clone();
-    let (login, task) = LoginWatch::following(follower, move || eye.sight(), &StoppedClock, memory, Arc::clone(&scene.wake));
+    let (login, task) = LoginWatch::following(follower, move || (eye.sight(), OFTEN), &StoppedClock, memory, Arc::clone(&scene.wake));
     let task = tokio::spawn(task);
     let other = login.clone();
     drop(login);
