@@ -1,6 +1,6 @@
 //! `doctor`: what is wrong, and the command that mends it.
 
-use std::{fs, time::Duration};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, time::Duration};
 
 use flytoken::{
     system::{Clock, Environment, SystemClock},
@@ -9,7 +9,7 @@ use flytoken::{
 };
 use serde_json::Value;
 
-use crate::harness::{Home, canary, discharged, minted, organization, user_token};
+use crate::harness::{Home, canary, discharged, eventually, minted, organization, user_token};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -291,4 +291,62 @@ fn a_permission_token_that_ended_is_told_with_what_brings_a_new_one() {
         assert!(state == "warn" && text.contains("it has expired"), "{text}");
         assert_eq!(command, Some(expected));
     }
+}
+
+#[test]
+fn http_is_looked_at_where_it_is_configured() {
+    let home = logged_in(&user_token(), Duration::from_mins(1));
+    assert_eq!(only(&checks(&home, 0), "http"), ("ok", "off, as the configuration has it", None));
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    home.configure(&format!("version: 1\nhttp: {{ socket: true, loopback: '127.0.0.1:{port}' }}\n"));
+    let run = home.path(".local/state/flytoken/run");
+    let (socket, bearer) = (run.join("http.sock"), run.join("http.bearer"));
+    let address = format!("127.0.0.1:{port}");
+    let named = format!("{} and {address}", socket.display());
+    assert_eq!(only(&checks(&home, 0), "http").1, format!("off, as no agent of yours runs; it would be on {named}"));
+
+    // Somebody else has the port.
+    let agent = home.agent();
+    let problem = eventually("the problem", || {
+        let http = home.run(&["status", "--json"]).json()["http"].take();
+        let of_port = http.as_array().unwrap().iter().find(|place| place["at"] == address.as_str()).cloned();
+        of_port.filter(|place| !place["problem"].is_null())
+    });
+    assert!(problem["problem"].as_str().unwrap().contains("cannot listen"), "{problem}");
+    let found = checks(&home, 7);
+    let (state, text, _) = only(&found, "http");
+    assert!(state == "fail" && text.contains(&address) && text.contains("cannot listen"), "{text}");
+    let shown = home.run(&["status"]).stdout;
+    assert!(shown.contains(&format!("http     {}\n         {address}\n         problem: cannot listen", socket.display())), "{shown}");
+    drop(taken);
+    eventually("the port", || {
+        home.run(&["status", "--json"]).json()["http"].as_array().unwrap().iter().all(|place| place["problem"].is_null()).then_some(())
+    });
+    let found = checks(&home, 0);
+    let (state, text, _) = only(&found, "http");
+    assert_eq!((state, text), ("ok", format!("on {named}; over TCP for who shows what is in {}", bearer.display()).as_str()));
+
+    fs::set_permissions(&bearer, fs::Permissions::from_mode(0o644)).unwrap();
+    let found = checks(&home, 7);
+    let (state, text, command) = only(&found, "http");
+    assert!(state == "fail" && text.contains("nobody can ask over TCP"), "{text}");
+    assert_eq!(command, Some(format!("chmod 600 {}", bearer.display()).as_str()));
+    fs::remove_file(&bearer).unwrap();
+    let found = checks(&home, 7);
+    let (state, text, command) = only(&found, "http");
+    assert!(state == "fail" && text.contains("is gone"), "{text}");
+    assert_eq!(command, Some(format!("kill {}; flytoken agent", agent.pid()).as_str()));
+    // It is not there for clients, though somebody listens.
+    home.configure("version: 1\nhttp: { socket: true }\n");
+    eventually("one place", || (home.run(&["status", "--json"]).json()["http"].as_array().unwrap().len() == 1).then_some(()));
+    fs::rename(&socket, run.join("away")).unwrap();
+    let found = checks(&home, 7);
+    let (state, text, _) = only(&found, "http");
+    assert!(state == "fail" && text.contains("cannot be reached"), "{text}");
+    fs::rename(run.join("away"), &socket).unwrap();
+    home.govern("version: 1\nhttp: []\n");
+    eventually("the policy", || home.run(&["status", "--json"]).json()["http"].as_array().unwrap().is_empty().then_some(()));
+    let found = checks(&home, 0);
+    assert_eq!((only(&found, "http").0, only(&found, "http").2), ("warn", Some("flytoken policy show")));
 }

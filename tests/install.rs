@@ -46,7 +46,7 @@ fn install_writes_two_units_and_tells_systemd_and_uninstall_undoes_both() {
     assert!(service.contains(&format!("\nExecStart=\"{}\" agent\n", env!("CARGO_BIN_EXE_flytoken"))), "{service}");
     assert!(service.contains(&format!("\nEnvironment=\"FLYTOKEN_SOCKET={}\"\n", path.display())), "{service}");
     assert!(service.contains(&format!("\nEnvironment=\"PATH={}:/usr/bin:/bin\"\n", home.outside("bin").display())), "{service}");
-    for line in ["Type=notify", "WatchdogSec=30s", "NoNewPrivileges=yes"] {
+    for line in ["Type=notify", "WatchdogSec=2min", "NoNewPrivileges=yes"] {
         assert!(service.contains(&format!("\n{line}\n")), "{service}");
     }
 
@@ -188,4 +188,51 @@ fn where_things_lie_here_they_lie_for_the_agent_and_no_token_goes_along() {
     ] {
         assert!(service.contains(&format!("\nEnvironment=\"{name}={value}\"\n")), "{name}: {service}");
     }
+}
+
+#[test]
+fn doctor_says_what_is_installed_and_what_that_runs_and_nobody_is_told_to_start_another() {
+    let home = home_with_systemctl("");
+    let service = || {
+        let checks = home.run(&["doctor", "--json"]).json()["checks"].take();
+        let of = |name: &str| checks.as_array().unwrap().iter().find(|check| check["name"] == name).unwrap().clone();
+        (of("service"), of("agent"))
+    };
+    let is = |check: &Value, state: &str, text: &str, command: Option<&str>| {
+        assert!(check["state"] == state && check["text"].as_str().unwrap().contains(text), "{check}");
+        assert_eq!(check["command"].as_str(), command, "{check}");
+    };
+    let (not, agent) = service();
+    is(&not, "ok", "not installed", None);
+    is(&agent, "warn", "none runs", Some("flytoken agent"));
+
+    home.run(&["agent", "install"]).ends_with(0);
+    let [socket, unit] = units(&home);
+    let text = fs::read_to_string(&unit).unwrap();
+    let shown = unit.display().to_string();
+    let (installed, agent) = service();
+    is(&installed, "ok", &shown, None);
+    is(&agent, "warn", "none runs", Some("flytoken agent install"));
+    assert!(home.run(&["status"]).stdout.contains("not running; start one: `flytoken agent install`"));
+    // The folders of another shell are no other service.
+    fs::write(&unit, text.replace("Environment=\"PATH=", "Environment=\"PATH=/elsewhere:")).unwrap();
+    is(&service().0, "ok", &shown, None);
+
+    let own = env!("CARGO_BIN_EXE_flytoken");
+    let install = Some("flytoken agent install");
+    for (program, state, what) in
+        [("/nowhere/flytoken", "fail", "which is gone"), ("/bin/sh", "warn", "runs another program than this one: /bin/sh")]
+    {
+        fs::write(&unit, text.replace(own, program)).unwrap();
+        is(&service().0, state, what, install);
+    }
+    fs::write(&unit, text.replace("WatchdogSec=", "WatchdogSec=7")).unwrap();
+    is(&service().0, "warn", "of another version", install);
+    fs::write(&unit, "[Service]\nExecStart=/bin/true\n").unwrap();
+    is(&service().0, "warn", "was not written by flytoken", None);
+    fs::write(&unit, &text).unwrap();
+    fs::remove_file(&socket).unwrap();
+    is(&service().0, "fail", "half installed", install);
+    home.run(&["agent", "install"]).ends_with(0);
+    is(&service().0, "ok", &shown, None);
 }

@@ -19,7 +19,7 @@ use tracing::Level;
 
 use super::{Context, turn::Turn};
 use crate::{
-    agent::{Answers, MAX_CONNECTIONS, MAX_CONNECTIONS_OF_A_USER},
+    agent::{Answers, MAX_CONNECTIONS, MAX_CONNECTIONS_OF_A_USER, http::Standing},
     attestation::{self, Attested, Wanted},
     audience::Audience,
     core::{Core, Mode, PATIENCE, Setup},
@@ -75,6 +75,7 @@ pub(super) struct Served {
     core: Core,
     runtime: Handle,
     activity: Arc<Activity>,
+    http: Standing,
 }
 
 /// What an agent is asked at the moment.
@@ -122,9 +123,9 @@ impl Drop for InFlight {
 }
 
 impl Served {
-    /// No connection yet.
-    pub(super) fn new(core: Core, runtime: Handle) -> Self {
-        Self { core, runtime, activity: Arc::default() }
+    /// No connection yet. `http` is where it is answered over HTTP.
+    pub(super) fn new(core: Core, runtime: Handle, http: Standing) -> Self {
+        Self { core, runtime, activity: Arc::default(), http }
     }
 
     /// What it is asked.
@@ -136,6 +137,7 @@ impl Served {
     fn complete(&self, status: &mut Status) {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         status.resources.connections = count(self.activity.open.load(Ordering::Relaxed));
+        status.http = self.http.places();
         status.resources.tasks += count(Handle::current().metrics().num_alive_tasks());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Context, unexpected};
+use super::{Context, agent, unexpected};
 use crate::{
     cli,
     output::{Moments, Paint, Table, json},
@@ -15,11 +15,12 @@ pub(super) fn run(status: &cli::Status, context: &Context) -> Result<(), Failure
     if status.json {
         return context.output.print_json(&json::Status::from(&*answer));
     }
-    context.output.print(&context.typed().text(&text(&answer, context.output.paint(), &context.moments())))
+    context.output.print(&context.typed().text(&text(&answer, agent::start(context), context.output.paint(), &context.moments())))
 }
 
-fn text(status: &Status, paint: Paint, moments: &Moments) -> String {
-    let mut text = facts(status, paint, moments).lines();
+/// `start` has an agent answer.
+fn text(status: &Status, start: &str, paint: Paint, moments: &Moments) -> String {
+    let mut text = facts(status, start, paint, moments).lines();
     let mut add = |table: Table| {
         text.push('\n');
         text.push_str(&table.lines());
@@ -44,7 +45,7 @@ fn text(status: &Status, paint: Paint, moments: &Moments) -> String {
     text
 }
 
-fn facts(status: &Status, paint: Paint, moments: &Moments) -> Table {
+fn facts(status: &Status, start: &str, paint: Paint, moments: &Moments) -> Table {
     let mut facts = Table::new(paint, []);
     let Status { version, pid, agent, system, started, storage, login, config, chain, strict, .. } = status;
     facts.fact(
@@ -53,7 +54,7 @@ fn facts(status: &Status, paint: Paint, moments: &Moments) -> Table {
             let whose = if *system { " for the whole system" } else { "" };
             format!("{}{whose}, process {pid}, version {}, since {}", paint.good("running"), plain::line(version), moments.both(*started))
         } else {
-            format!("{}; start one: `flytoken agent`", paint.fair("not running"))
+            format!("{}; start one: `{start}`", paint.fair("not running"))
         },
     );
     let generation = login.generation.as_ref().map(|generation| format!(", generation {}", plain::line(generation)));
@@ -92,6 +93,10 @@ fn facts(status: &Status, paint: Paint, moments: &Moments) -> Table {
             },
         );
         problem(&mut facts, paint, policy.problem.as_deref());
+    }
+    for (index, place) in status.http.iter().enumerate() {
+        facts.fact(if index == 0 { "http" } else { "" }, plain::whole_line(&place.at));
+        problem(&mut facts, paint, place.problem.as_deref());
     }
     let order = chain.iter().map(|name| plain::line(name)).collect::<Vec<_>>().join(", ");
     if *agent {
@@ -213,7 +218,7 @@ mod tests {
         kind::Kind,
         lease::Expiry,
         protocol::{
-            AppStatus, ConfigStatus, LeaseFacts, LeaseState, LoginStatus, RestStatus, SourceStatus, StepOutcome, StorageStatus,
+            AppStatus, ConfigStatus, HttpStatus, LeaseFacts, LeaseState, LoginStatus, RestStatus, SourceStatus, StepOutcome, StorageStatus,
             UnservedStatus,
         },
         time::Timestamp,
@@ -287,6 +292,10 @@ mod tests {
                 last_error: "cli: no".into(),
                 failed: now.before(Duration::from_secs(5)),
             }],
+            http: vec![
+                HttpStatus { at: "/run/http.sock".into(), problem: None },
+                HttpStatus { at: "127.0.0.1:4280".into(), problem: Some("it is in use".into()) },
+            ],
             apps_left_out: 0,
             resting: vec![RestStatus {
                 source: "cli".into(),
@@ -310,6 +319,9 @@ login    present from /h/.fly/config.yml, generation 00c0ffee
 storage  durable in /s, key: file
 config   /c.yaml
          problem: /c.yaml:3:1: unknown key
+http     /run/http.sock
+         127.0.0.1:4280
+         problem: it is in use
 holds    1 token, 2 owners, 0 tombstones, 9 tasks, 1 connection, 0 supervisors
 chain    storage, cli
 
@@ -326,7 +338,7 @@ cli        api  readonly  22:13 (in 30 s)  unavailable: `fly` failed
 
 … and 2 more sources that are not asked for a while
 ";
-        assert_eq!(text(&status(), Paint::new(false), &Moments::at(now, TimeZone::UTC)), expected);
+        assert_eq!(text(&status(), "flytoken agent", Paint::new(false), &Moments::at(now, TimeZone::UTC)), expected);
     }
 
     #[test]

@@ -111,6 +111,8 @@ impl Core {
                 problem: configuration.problem.clone().or_else(|| self.unrecorded()),
             },
             policy: self.policy_status(),
+            // Known to whoever serves it.
+            http: Vec::new(),
             chain: live.config.chain.steps.iter().map(|step| step.source.to_string()).collect(),
             strict: live.config.chain.strict,
             sources: sources.collect(),

@@ -29,6 +29,9 @@ pub struct Status {
     /// The administrator's policy; none if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyStatus>,
+    /// Where it is answered over HTTP besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub http: Vec<HttpStatus>,
     /// The default chain's sources in order.
     pub chain: Vec<String>,
     /// Whether the chain is the strict one: the login only mints.
@@ -63,6 +66,17 @@ pub struct PolicyStatus {
     /// Whether what it forbids is only reported.
     pub reports_only: bool,
     /// Why nothing is answered, if it does not hold.
+    pub problem: Option<String>,
+}
+
+/// A place where it is answered over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct HttpStatus {
+    /// The socket's path, or an address with its port.
+    pub at: String,
+    /// Why it is not answered there yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
 

@@ -3,7 +3,10 @@
 //! launchd hands its sockets over by a function of its own, which no safe library wraps: so it does not listen itself, and the agent runs
 //! all the time. A newer program is started as soon as the agent made way for it.
 
-use std::{fmt::Write as _, path::Path};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use super::{Definition, Invocation, MARK, Service, ServiceFile, Unwritable};
 
@@ -86,6 +89,13 @@ fn text(definition: &Definition, label: &str, home: &Path) -> Result<String, Unw
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// What such a file runs, as [`text`] writes it.
+pub(super) fn program(file: &str) -> Option<PathBuf> {
+    let (_, arguments) = file.split_once("<key>ProgramArguments</key>")?;
+    let (escaped, _) = arguments.split_once("<string>")?.1.split_once("</string>")?;
+    Some(escaped.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").into())
 }
 
 /// What launchd calls the agent; that of a profile has its name after a dot.

@@ -1,5 +1,6 @@
 //! The agent as a service of one user: which files say so to systemd or launchd, and which commands put them in force.
 
+mod installed;
 mod invoke;
 pub mod launchd;
 pub mod systemd;
@@ -10,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use self::installed::Installed;
 use crate::{agent::installed_path, config::ProfileName, paths::Paths, system::Environment, trust};
 
 /// What a service manager has to know of the agent.

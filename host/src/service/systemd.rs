@@ -1,6 +1,9 @@
 //! The units of one user's systemd: a socket that it listens on, and the agent that it starts for whoever asks.
 
-use std::{fmt::Write as _, path::Path};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use super::{Definition, Invocation, MARK, Service, ServiceFile, Unwritable};
 
@@ -60,6 +63,13 @@ fn written(unit: &str, own: impl Fn(&str) -> Option<String>) -> String {
 /// One word, as [`systemd.syntax(7)`](https://www.freedesktop.org/software/systemd/man/latest/systemd.syntax.html) has it.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%"))
+}
+
+/// What a unit runs, as [`service_text`] writes it.
+pub(super) fn program(unit: &str) -> Option<PathBuf> {
+    let quoted = unit.lines().find_map(|line| line.strip_prefix("ExecStart=\"")?.strip_suffix("\" agent"))?;
+    let plain = quoted.replace("$$", "$").replace("%%", "%").replace("\\\"", "\"").replace("\\\\", "\\");
+    Some(plain.into())
 }
 
 const SOCKET: &str = include_str!("../../../dist/systemd/flytoken.socket");

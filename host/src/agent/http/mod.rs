@@ -9,6 +9,7 @@ mod guard;
 mod openapi;
 mod patient;
 mod route;
+mod standing;
 
 use std::{
     io,
@@ -24,7 +25,8 @@ use tokio::{
     time::sleep,
 };
 
-use self::{bearer::Bearer, connection::Caller, guard::Door};
+pub use self::standing::Standing;
+use self::{bearer::Bearer, connection::Caller, guard::Door, standing::Wanted};
 use super::{Answers, Endpoint, accept::accept_each, admitted, client::Client, seats::Seats};
 use crate::{
     attestation::Attestor,
@@ -42,13 +44,13 @@ pub struct Places {
     pub loopback: Option<SocketAddr>,
 }
 
-/// Answers over HTTP where the configuration says, for as long as the other end of `stopping` is there. `agent_socket` is the agent's own
-/// socket, beside which the other lies.
+/// Answers over HTTP where the configuration says, for as long as the other end of `stopping` is there; `standing` is told where that is.
+/// `agent_socket` is the agent's own socket, beside which the other lies.
 pub async fn serve(
     mut configured: watch::Receiver<Places>,
-    agent_socket: &Path,
-    audience: Audience,
+    (agent_socket, audience): (&Path, Audience),
     core: impl Answers,
+    standing: Standing,
     mut stopping: watch::Receiver<()>,
 ) {
     let socket = agent_socket.with_file_name(SOCKET);
@@ -58,13 +60,16 @@ pub async fn serve(
         let (end, ending) = watch::channel(());
         let on_socket = async {
             if places.socket {
-                on_socket(&socket, audience, &attestor, &core, ending.clone()).await;
+                let wanted = standing.at(socket.display().to_string());
+                on_socket((&socket, audience), &wanted, &attestor, &core, ending.clone()).await;
             }
         };
         let over_tcp = async {
             match places.loopback {
                 Some(address) if audience == Audience::Owner => {
-                    on_loopback(address, &agent_socket.with_file_name(BEARER), &attestor, &core, ending.clone()).await;
+                    let wanted = standing.at(address.to_string());
+                    let place = (address, &*agent_socket.with_file_name(BEARER));
+                    on_loopback(place, &wanted, &attestor, &core, ending.clone()).await;
                 }
                 // Whoever has the bearer would be taken for the agent's own account, which root alone may use.
                 Some(_) => tracing::warn!("an agent of the whole system does not answer over TCP: nothing there tells who asks"),
@@ -87,13 +92,19 @@ pub async fn serve(
 }
 
 /// Answers on the Unix socket. What is in the way of it is told once, and tried again.
-async fn on_socket(socket: &Path, audience: Audience, attestor: &Attestor, core: &impl Answers, mut ending: watch::Receiver<()>) {
+async fn on_socket(
+    (socket, audience): (&Path, Audience),
+    wanted: &Wanted,
+    attestor: &Attestor,
+    core: &impl Answers,
+    mut ending: watch::Receiver<()>,
+) {
     let listening = || {
         let (endpoint, listener) = Endpoint::claim(socket, audience).map_err(|error| with_causes(&error))?;
         let listener = UnixListener::from_std(listener).map_err(|cause| cause.to_string())?;
         Ok((endpoint, listener))
     };
-    let Some((_endpoint, listener)) = until_it_listens(listening, &mut ending).await else { return };
+    let Some((_endpoint, listener)) = until_it_listens(listening, wanted, &mut ending).await else { return };
     tracing::info!(socket = %socket.display(), "listening for HTTP");
     let (seats, door) = (Seats::default(), Arc::new(Door::of_socket()));
     let until = ending.clone();
@@ -126,7 +137,13 @@ async fn on_socket(socket: &Path, audience: Audience, attestor: &Attestor, core:
 }
 
 /// Answers over TCP whoever shows the bearer. What is in the way of it is told once, and tried again.
-async fn on_loopback(address: SocketAddr, bearer: &Path, attestor: &Attestor, core: &impl Answers, mut ending: watch::Receiver<()>) {
+async fn on_loopback(
+    (address, bearer): (SocketAddr, &Path),
+    wanted: &Wanted,
+    attestor: &Attestor,
+    core: &impl Answers,
+    mut ending: watch::Receiver<()>,
+) {
     let listening = || {
         let bearer = Bearer::at(bearer)?;
         let listener = StdTcpListener::bind(address).and_then(|listener| {
@@ -135,7 +152,7 @@ async fn on_loopback(address: SocketAddr, bearer: &Path, attestor: &Attestor, co
         });
         Ok((bearer, listener.map_err(|cause| format!("cannot listen on {address}: {cause}"))?))
     };
-    let Some((bearer, listener)) = until_it_listens(listening, &mut ending).await else { return };
+    let Some((bearer, listener)) = until_it_listens(listening, wanted, &mut ending).await else { return };
     tracing::info!(%address, "listening for HTTP");
     let door = Arc::new(Door::of_loopback(address, bearer));
     let until = ending.clone();
@@ -158,12 +175,16 @@ async fn on_loopback(address: SocketAddr, bearer: &Path, attestor: &Attestor, co
 }
 
 /// What listens, as soon as it does; none if that is no longer wanted.
-async fn until_it_listens<T>(listen: impl Fn() -> Result<T, String>, ending: &mut watch::Receiver<()>) -> Option<T> {
+async fn until_it_listens<T>(listen: impl Fn() -> Result<T, String>, wanted: &Wanted, ending: &mut watch::Receiver<()>) -> Option<T> {
     let mut told = String::new();
     loop {
         match listen() {
-            Ok(listening) => return Some(listening),
+            Ok(listening) => {
+                wanted.tell(None);
+                return Some(listening);
+            }
             Err(problem) if problem != told => {
+                wanted.tell(Some(&problem));
                 tracing::warn!("not listening for HTTP, and tried again: {problem}");
                 told = problem;
             }
@@ -189,10 +210,10 @@ fn turned_away(failure: &Failure) -> Vec<u8> {
 }
 
 /// The socket's name, beside the agent's own.
-const SOCKET: &str = "http.sock";
+pub const SOCKET: &str = "http.sock";
 
 /// The file of what has to be shown over TCP, beside it.
-const BEARER: &str = "http.bearer";
+pub const BEARER: &str = "http.bearer";
 
 /// Connections at a time, each with two descriptors and 16 KiB. Tools that ask often use frames.
 const MAX_CONNECTIONS: usize = 128;

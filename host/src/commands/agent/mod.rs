@@ -10,7 +10,7 @@ use crate::{
     cli::{Agent, AgentAction, AgentInstall},
     plain,
     protocol::{Failure, FailureCode},
-    service::{Definition, Service},
+    service::{Definition, Installed, Service},
 };
 
 pub(super) fn run(agent: Agent, context: &Context) -> Result<(), Failure> {
@@ -19,6 +19,16 @@ pub(super) fn run(agent: Agent, context: &Context) -> Result<(), Failure> {
         Some(AgentAction::Install(install)) => install::run(install, context),
         Some(AgentAction::Uninstall(uninstall)) => uninstall::run(uninstall, context),
     }
+}
+
+/// What is installed of the agent as a service, as far as it can be told.
+pub(super) fn found(context: &Context) -> Installed {
+    service(context).map_or(Installed::Not, |service| service.installed())
+}
+
+/// The command that has an agent answer: where a service manager is to start it, one by hand would be in its way.
+pub(super) fn start(context: &Context) -> &'static str {
+    if found(context) == Installed::Not { "flytoken agent" } else { "flytoken agent install" }
 }
 
 /// Has a service manager start the agent, and says so.

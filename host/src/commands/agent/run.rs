@@ -100,7 +100,8 @@ impl Agent<'_> {
             LogForm::Json => tracing::info!(socket = %endpoint.socket().display(), "listening"),
         }
         manager.tell(Notice::Ready);
-        let served = Served::new(core.clone(), runtime.clone());
+        let standing = http::Standing::default();
+        let served = Served::new(core.clone(), runtime.clone(), standing.clone());
         let upgrade = executable.map(|executable| Upgrade { executable, activity: served.activity(), core: core.clone(), clock });
         let (stopping, stopped) = watch::channel(());
         let until_stopped = async move {
@@ -112,7 +113,7 @@ impl Agent<'_> {
             manager.tell(Notice::Stopping);
             drop(stopping);
         };
-        let over_http = http::serve(core.http(), endpoint.socket(), core.audience(), served.clone(), stopped);
+        let over_http = http::serve(core.http(), (endpoint.socket(), core.audience()), served.clone(), standing, stopped);
         tokio::join!(serve(listener, served, until_stopped), over_http);
         // What still has to be kept runs on the core's own threads.
         let _ = runtime.spawn(core.shutdown()).await;

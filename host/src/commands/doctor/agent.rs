@@ -3,7 +3,7 @@
 use super::{Context, check::Check};
 use crate::{
     cli::AgentUse,
-    commands::asking::Asked,
+    commands::{agent::start, asking::Asked},
     protocol::{Failure, FailureCode, Reply, Request, Status},
 };
 
@@ -31,19 +31,24 @@ pub(super) fn ask(context: &Context) -> Result<Running, Failure> {
 
 pub(super) fn check(context: &Context, running: &Result<Running, Failure>) -> Check {
     match running {
-        Ok(Running::Status(status)) => of_running(status),
+        Ok(Running::Status(status)) => of_running(status, context),
         Ok(Running::Reserved) => {
             let socket = context.paths.system_agent().map(|agent| agent.socket.display().to_string()).unwrap_or_default();
             let text = format!("the one of the whole system is asked, at {socket}, and tells how it is to root and its own account alone");
             Check::ok("agent", text)
         }
         Ok(Running::None) if context.global.agent == AgentUse::Never => Check::ok("agent", "not asked, as --agent never says"),
-        Ok(Running::None) => Check::warn("agent", "none runs, so that every command resolves by itself").mended_by("flytoken agent"),
+        Ok(Running::None) => Check::warn("agent", "none runs, so that every command resolves by itself").mended_by(start(context)),
         Err(failure) => Check::fail("agent", format!("{}; {}", failure.message, failure.hint)),
     }
 }
 
-fn of_running(status: &Status) -> Check {
+/// What has another process take the place of the agent. Where a service manager starts it, that does so for the next who asks.
+pub(super) fn restart(pid: u32, context: &Context) -> String {
+    if start(context) == "flytoken agent" { format!("kill {pid}; flytoken agent") } else { format!("kill {pid}") }
+}
+
+fn of_running(status: &Status, context: &Context) -> Check {
     let own = env!("CARGO_PKG_VERSION");
     let Status { pid, version, system, config, storage, login, .. } = status;
     let problem = [
@@ -55,7 +60,7 @@ fn of_running(status: &Status) -> Check {
     .find_map(|(what, problem)| problem.as_ref().map(|problem| format!("process {pid} runs, but {what}: {problem}")));
     match problem {
         _ if version != own => Check::warn("agent", format!("process {pid} is of version {version}, and this command of {own}"))
-            .mended_by(format!("kill {pid}; flytoken agent")),
+            .mended_by(restart(*pid, context)),
         Some(problem) => Check::fail("agent", problem).mended_by("flytoken status"),
         None if *system => Check::ok("agent", format!("process {pid} runs for the whole system, version {version}")),
         None => Check::ok("agent", format!("process {pid} runs, version {version}")),

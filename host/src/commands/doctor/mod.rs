@@ -3,10 +3,12 @@
 mod agent;
 mod check;
 mod docker;
+mod http;
 mod key;
 mod login;
 mod policy;
 mod program;
+mod service;
 mod sources;
 mod state;
 mod variables;
@@ -49,12 +51,14 @@ fn checks(context: &Context) -> Vec<Check> {
     checks.push(program::check(&context.environment));
     checks.push(agent::check(context, &running));
     checks.extend(docker::check(context));
+    checks.push(service::check(context));
     checks.push(policy::check(context, &running));
     checks.push(state::check(context));
     checks.push(key::check(context, loaded.as_ref().ok().and_then(|loaded| loaded.config.key)));
     match &loaded {
         Ok(loaded) => {
             checks.push(configuration(loaded));
+            checks.push(http::check(context, &loaded.config, &running));
             checks.push(audit(loaded));
             checks.extend(sources::checks(context, &loaded.config, &running));
         }

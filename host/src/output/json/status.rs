@@ -25,6 +25,8 @@ pub struct Status<'a> {
     pub config: Config<'a>,
     /// The administrator's policy; null if there is none.
     pub policy: Option<Policy<'a>>,
+    /// Where it is answered over HTTP besides.
+    pub http: Vec<Http<'a>>,
     /// The default chain.
     pub chain: Chain<'a>,
     /// Every source.
@@ -149,6 +151,15 @@ pub struct Policy<'a> {
     pub problem: Option<&'a str>,
 }
 
+/// A place where it is answered over HTTP.
+#[derive(Debug, Serialize)]
+pub struct Http<'a> {
+    /// The socket's path, or an address with its port.
+    pub at: &'a str,
+    /// Why it is not answered there yet.
+    pub problem: Option<&'a str>,
+}
+
 /// The default chain.
 #[derive(Debug, Serialize)]
 pub struct Chain<'a> {
@@ -252,6 +263,7 @@ impl<'a> From<&'a protocol::Status> for Status<'a> {
                 reports_only: policy.reports_only,
                 problem: policy.problem.as_deref(),
             }),
+            http: status.http.iter().map(|place| Http { at: &place.at, problem: place.problem.as_deref() }).collect(),
             chain: Chain { sources: chain, strict: *strict },
             sources: sources.iter().map(source).collect(),
             apps: apps.iter().map(app).collect(),

@@ -1,0 +1,29 @@
+//! The agent as a service: whether it is installed, and whether what starts then is this program.
+
+use std::fs;
+
+use super::{Context, check::Check};
+use crate::{commands::agent, service::Installed, trust::shown};
+
+pub(super) fn check(context: &Context) -> Check {
+    let (file, program) = match agent::found(context) {
+        Installed::Not => return Check::ok("service", "not installed; `flytoken agent install` has the agent started for whoever asks"),
+        Installed::Partly { lacks } => {
+            return Check::fail("service", format!("half installed: there is no {}", shown(&lacks))).mended_by(INSTALL);
+        }
+        Installed::Foreign { file } => return Check::warn("service", format!("{} was not written by flytoken", shown(&file))),
+        Installed::Current { file } => return Check::ok("service", format!("installed, in {}", shown(&file))),
+        Installed::Other { file, program } => (file, program),
+    };
+    let own = std::env::current_exe().and_then(fs::canonicalize).ok();
+    match program {
+        Some(program) if !program.exists() => Check::fail("service", format!("{} runs {}, which is gone", shown(&file), shown(&program))),
+        Some(program) if fs::canonicalize(&program).ok() != own => {
+            Check::warn("service", format!("{} runs another program than this one: {}", shown(&file), shown(&program)))
+        }
+        _ => Check::warn("service", format!("{} is of another version, or for other places than these", shown(&file))),
+    }
+    .mended_by(INSTALL)
+}
+
+const INSTALL: &str = "flytoken agent install";
