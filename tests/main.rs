@@ -75,6 +75,7 @@ mod structure;
 mod swap;
 mod switch;
 mod system_agent;
+mod top;
 mod trial;
 mod tutorial;
 mod uninstall;

@@ -47,6 +47,8 @@ fn each_boundary_of_the_source_holds() {
         ("println!", &[]),
         ("process::exit(", &[]),
         ("redb::", &["store/"]),
+        ("crossterm::", &["output/screen.rs", "commands/top/"]),
+        ("ratatui::", &["output/screen.rs", "commands/top/"]),
         // Only a trial writes down what a call does.
         ("Trace::default()", &["trial/"]),
         ("UnixListener::bind(", &["agent/endpoint.rs"]),

@@ -75,9 +75,11 @@ pub async fn run(resolver: &Arc<Resolver>, key: &Key, intent: Intent) -> Run {
     let Some((lease, remembered)) = found else {
         let failure = failure(key, steps);
         observe::ran(&span, key, since, &failure.steps, Err(&failure), failed_before);
+        resolver.events.ran(resolver.clock.now(), key, intent, &failure.steps, Some(failure.code), since.elapsed());
         return Run { result: Err(failure), remembered: false };
     };
     observe::ran(&span, key, since, &steps, Ok(()), failed_before);
+    resolver.events.ran(resolver.clock.now(), key, intent, &steps, None, since.elapsed());
     let cached = resolver.cached(&live, &key.app, lease, login.revision());
     Run { result: Ok(Arc::new(cached)), remembered }
 }

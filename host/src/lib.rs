@@ -30,6 +30,7 @@ pub mod admission;
 pub mod builtin;
 pub mod command;
 pub mod denials;
+pub mod events;
 pub mod explanations;
 pub mod granted_files;
 pub mod health;

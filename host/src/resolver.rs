@@ -13,6 +13,7 @@ use crate::{
     command::Commands,
     config::{Config, EffectiveRule, Role, SourceName},
     denials::DeniedCalls,
+    events::Events,
     explanations::Explanations,
     health::Health,
     ids::{Ids, Learnt},
@@ -61,6 +62,8 @@ pub struct Resolver {
     pub cache: Arc<Cache>,
     /// How the last resolutions went.
     pub explanations: Explanations,
+    /// What happened last.
+    pub events: Events,
     /// What sources were denied and is not on record yet.
     pub denied: DeniedCalls,
     /// The variables this process was started with, for sources that were granted some.

@@ -14,6 +14,8 @@ mod http;
 mod process;
 mod puppet;
 mod service_manager;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod tokens;
 mod vectors;
 mod wire;
@@ -34,6 +36,9 @@ pub(crate) use self::{
     vectors::vectors,
     wire::{Wire, frame, framed, get},
 };
+
+#[cfg(target_os = "linux")]
+pub(crate) use self::terminal::Terminal;
 
 use std::time::{Duration, Instant};
 

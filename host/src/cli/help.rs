@@ -91,6 +91,17 @@ Examples:
   flytoken status
   flytoken status --json | jq '.apps[].expires_at'";
 
+pub(super) const TOP: &str = "\
+Shows what `flytoken status` does, once a second: apps with the time their tokens have left, sources
+with how long they take, mints against the budget, and what happened last. Needs an agent and a
+terminal. Keys: up and down select an app, e explains where its token came from, r obtains a newer
+one, i has it never handed out again, ? lists all keys, q ends.
+
+Examples:
+  flytoken top
+  flytoken --profile work top
+  NO_COLOR=1 flytoken top";
+
 pub(super) const MINTED: &str = "\
 Each mint has a name of its own, under which `fly tokens list` shows it and by which
 `flytoken revoke` ends it. The names are kept for a week after a token's end, and survive a crash.

@@ -119,6 +119,9 @@ pub enum Command {
     /// Show how the agent, the login, the sources and the tokens are
     #[command(after_help = help::STATUS)]
     Status(Status),
+    /// Watch the agent at work, on a screen of its own
+    #[command(after_help = help::TOP)]
+    Top,
     /// Show every token that was minted, and the budget of mints
     #[command(after_help = help::MINTED)]
     Minted(Minted),
@@ -431,6 +434,7 @@ impl Command {
             | Self::Setup(_)
             | Self::Attenuate(_)
             | Self::Agent(Agent { action: None, .. })
+            | Self::Top
             | Self::Completions(_)
             | Self::Man(_)
             | Self::Demo => false,

@@ -40,7 +40,7 @@ fn remembered(context: &Context, request: &Request) -> Result<(Option<Reply>, bo
     Ok((reply, remembered))
 }
 
-fn nothing(app: &AppName, kind: Kind, agent: bool) -> String {
+pub(super) fn nothing(app: &AppName, kind: Kind, agent: bool) -> String {
     let why = if agent {
         "the agent has not resolved it since it started"
     } else {
@@ -50,7 +50,7 @@ fn nothing(app: &AppName, kind: Kind, agent: bool) -> String {
     format!("{app} {kind}: {why}\n\nResolve it now: `flytoken explain {app}{kind_option} --resolve`\n")
 }
 
-fn text(explanation: &Explanation, paint: Paint, moments: &Moments) -> String {
+pub(super) fn text(explanation: &Explanation, paint: Paint, moments: &Moments) -> String {
     let mut steps = Table::new(paint, ["STEP", "OUTCOME", "TIME", "WHAT IT SAID"]);
     for step in &explanation.steps {
         let time = if step.outcome == StepOutcome::Skipped { String::new() } else { rough(Duration::from_micros(step.micros)) };

@@ -32,6 +32,7 @@ mod set;
 mod setup;
 mod status;
 mod told;
+mod top;
 mod turn;
 mod typed;
 mod uninstall;
@@ -115,6 +116,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Stopped> {
         Command::Invalidate(invalidate) => invalidate::run(&invalidate, context),
         Command::Explain(explain) => explain::run(&explain, context),
         Command::Status(status) => status::run(&status, context),
+        Command::Top => top::run(context),
         Command::Minted(minted) => minted::run(&minted, context),
         Command::Revoke(revoke) => revoke::run(&revoke, context),
         Command::Audit(audit) => return Ok(audit::run(&audit, context)?),
@@ -168,6 +170,12 @@ impl Context {
         let paths = Paths::new(&environment, global.profile.as_deref(), administrators(&environment))
             .map_err(|error| usage(error.to_string(), "name a profile by 1 to 32 of `a-z`, `0-9` and `-`: `--profile work`"))?;
         Ok(Self { global, program, environment, clock, paths, output, local: RefCell::default() })
+    }
+
+    /// The same, for another thread to ask with.
+    fn twin(&self) -> Result<Self, Failure> {
+        let Self { global, program, environment, clock, output, .. } = self;
+        Self::new(global.clone(), program.clone(), environment.clone(), Arc::clone(clock), *output)
     }
 
     /// The app meant.

@@ -218,8 +218,8 @@ mod tests {
         kind::Kind,
         lease::Expiry,
         protocol::{
-            AppStatus, ConfigStatus, HttpStatus, LeaseFacts, LeaseState, LoginStatus, RestStatus, SourceStatus, StepOutcome, StorageStatus,
-            UnservedStatus,
+            AppStatus, ConfigStatus, Event, FailureCode, HttpStatus, LeaseFacts, LeaseState, LoginStatus, MintsStatus, RestStatus, SourceStatus,
+            StepOutcome, StorageStatus, UnservedStatus,
         },
         time::Timestamp,
     };
@@ -247,7 +247,7 @@ mod tests {
                     disabled: false,
                     calls: 3,
                     failures: 0,
-                    p50_us: None,
+                    p50_us: Some(812_000),
                     p99_us: None,
                     memory: None,
                     problem: None,
@@ -307,6 +307,17 @@ mod tests {
             }],
             resting_left_out: 2,
             resources: Resources { leases: 1, owners: 2, tombstones: 0, tasks: 9, connections: 1, supervisors: 0 },
+            mints: Some(MintsStatus { charged: Some(3), budget: 60 }),
+            events: vec![Event {
+                at: now.before(Duration::from_secs(5)),
+                what: "resolve".into(),
+                app: Some(AppName::parse("api").unwrap()),
+                kind: Some(Kind::Readonly),
+                source: Some("cli".into()),
+                failure: Some(FailureCode::Misconfigured),
+                micros: Some(812_000),
+                times: 2,
+            }],
         }
     }
 
@@ -354,8 +365,8 @@ cli        api  readonly  22:13 (in 30 s)  unavailable: `fly` failed
             "policy": null,
             "chain": { "sources": ["storage", "cli"], "strict": false },
             "sources": [
-                { "name": "cli", "component": "builtin:cli", "sha256": "ab", "unpinned": false, "disabled": false, "calls": 3, "failures": 0, "problem": null, "open_until": null },
-                { "name": "mine", "component": "/m.wasm", "sha256": "cd", "unpinned": true, "disabled": false, "calls": 0, "failures": 0, "problem": null, "open_until": null },
+                { "name": "cli", "component": "builtin:cli", "sha256": "ab", "unpinned": false, "disabled": false, "calls": 3, "failures": 0, "p50_us": 812_000, "p99_us": null, "problem": null, "open_until": null },
+                { "name": "mine", "component": "/m.wasm", "sha256": "cd", "unpinned": true, "disabled": false, "calls": 0, "failures": 0, "p50_us": null, "p99_us": null, "problem": null, "open_until": null },
             ],
             "apps": [{
                 "app": "web", "kind": "deploy", "source": "cli", "expires_at": 1_700_003_000, "obtained_at": 1_700_000_000,
@@ -372,6 +383,11 @@ cli        api  readonly  22:13 (in 30 s)  unavailable: `fly` failed
             }],
             "resting_left_out": 2,
             "resources": { "leases": 1, "owners": 2, "tombstones": 0, "tasks": 9, "connections": 1, "supervisors": 0 },
+            "mints": { "charged": 3, "budget": 60 },
+            "events": [{
+                "at": 1_699_999_995, "what": "resolve", "app": "api", "kind": "readonly", "source": "cli", "failure": "misconfigured",
+                "took_us": 812_000, "times": 2,
+            }],
         });
         assert_eq!(value, expected);
     }

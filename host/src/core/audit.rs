@@ -246,8 +246,12 @@ impl Core {
     /// As [`Core::answer`], and exit 4 for what cannot be put on record, and for a client that is no longer who it was.
     pub async fn serve(&self, client: Arc<Attested>, request: Request) -> Answer {
         let verb = policy::verb(&request);
+        let (_, app, kind) = request.subject();
+        let subject = (app.cloned(), kind);
         let answer = self.served(client, request).await;
         self.inner.requests.add(verb, answer.as_ref());
+        let resolver = &self.inner.resolver;
+        resolver.events.asked(resolver.clock.now(), verb, subject, answer.as_ref().err().map(|failure| failure.code));
         answer
     }
 

@@ -157,7 +157,7 @@ impl Core {
                 self.invalidate(app, kind, Some(fingerprint)).await
             }
             Request::Explain { app, kind, resolve } => self.explain(Key { app, kind }, resolve).await,
-            Request::Status => Ok(self.status()),
+            Request::Status => Ok(self.status().await),
             Request::Minted => self.minted().await,
             Request::Revoke { name } => self.revoke(name).await,
             Request::VerifyAudit => self.verify_audit().await,

@@ -1,8 +1,8 @@
 //! Telling how things are, without a token.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, task::spawn_blocking};
 
 use super::{Core, Inner, lock};
 use crate::{
@@ -11,8 +11,8 @@ use crate::{
     config::SourceName,
     health::Resting,
     protocol::{
-        AppStatus, ConfigStatus, Explanation, Failure, LeaseState, LoginStatus, Reply, Resources, RestStatus, SourceStatus, Status,
-        StorageStatus, Trouble, TroubleKind, UnservedStatus,
+        AppStatus, ConfigStatus, Explanation, Failure, LeaseState, LoginStatus, MintsStatus, Reply, Resources, RestStatus, SourceStatus,
+        Status, StorageStatus, Trouble, TroubleKind, UnservedStatus,
     },
     refusal::Refusal,
     time::Timestamp,
@@ -44,7 +44,14 @@ impl Core {
     }
 
     /// How everything is.
-    pub(super) fn status(&self) -> Reply {
+    pub(super) async fn status(&self) -> Reply {
+        let resolver = Arc::clone(&self.inner.resolver);
+        // It may wait for the disk.
+        let charged = spawn_blocking(move || resolver.mints.charged().ok()).await.unwrap_or_default();
+        self.told(charged)
+    }
+
+    fn told(&self, charged: Option<usize>) -> Reply {
         let resolver = &self.inner.resolver;
         let now = resolver.clock.now();
         let live = resolver.live.load();
@@ -122,6 +129,8 @@ impl Core {
             resting: resting.collect(),
             resting_left_out,
             resources: self.resources(in_cache),
+            mints: Some(MintsStatus { charged: charged.map(count), budget: count(live.config.budget.total) }),
+            events: resolver.events.newest_first(),
         }))
     }
 

@@ -10,6 +10,7 @@ mod moment;
 mod paint;
 mod panics;
 mod report;
+mod screen;
 mod table;
 mod tree;
 
@@ -25,6 +26,8 @@ pub use log::init_log;
 pub use moment::{Moments, rough};
 pub use paint::Paint;
 pub use panics::init_panics;
+pub use report::failure as told;
+pub use screen::Screen;
 pub use table::Table;
 pub use tree::Tree;
 

@@ -24,6 +24,11 @@ impl Moments {
         Self { now, zone }
     }
 
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// The clock's time, and the date if it is not today's: `14:05`, `2026-11-24 14:05`.
     pub fn clock(&self, moment: Timestamp) -> String {
         let zoned = |moment: Timestamp| {

@@ -8,12 +8,15 @@ use std::{
     thread,
 };
 
+use super::screen;
 use crate::plain;
 
 /// Has panics told in the log, or on stderr where there is none. The standard library quotes in them what could not be cut, parsed or
 /// unwrapped, which may be a token, so they are told as any text from elsewhere.
 pub fn init_panics() {
     panic::set_hook(Box::new(|panic| {
+        // Else it would be told on a screen that is gone in a moment.
+        screen::give_back();
         let told = told(panic);
         if tracing::dispatcher::has_been_set() {
             tracing::error!("{told}");

@@ -8,6 +8,8 @@ use crate::{
     protocol::{Failure, StepOutcome, StepReport},
 };
 
+/// A failure as people read it.
+///
 /// ```text
 /// error: no token for app `web`
 ///   storage: nothing is kept for it
@@ -15,7 +17,7 @@ use crate::{
 ///
 /// hint: run `flytoken explain web` to see where each source looked
 /// ```
-pub(super) fn failure(failure: &Failure, paint: Paint) -> String {
+pub fn failure(failure: &Failure, paint: Paint) -> String {
     let mut lines = failure.message.lines();
     let mut text = format!("{} {}", paint.bad("error:"), plain::line(lines.next().unwrap_or("something failed")));
     for line in lines {

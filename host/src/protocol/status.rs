@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LeaseFacts, StepOutcome};
+use super::{FailureCode, LeaseFacts, StepOutcome};
 use crate::{app::AppName, kind::Kind, time::Timestamp};
 
 /// How the agent, its sources and its leases are.
@@ -55,6 +55,44 @@ pub struct Status {
     /// What it holds at the moment.
     #[serde(default)]
     pub resources: Resources,
+    /// Mints against their budget; none from an agent that does not tell.
+    #[serde(default)]
+    pub mints: Option<MintsStatus>,
+    /// What happened last, the newest first.
+    #[serde(default)]
+    pub events: Vec<Event>,
+}
+
+/// Mints against their budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MintsStatus {
+    /// How many of the last hour count; none while the ledger cannot be read.
+    pub charged: Option<u64>,
+    /// How many there may be in an hour.
+    pub budget: u64,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Event {
+    /// When it was over.
+    pub at: Timestamp,
+    /// What it was: `resolve`, `renew`, or what a client asked for, as rules of a policy name it.
+    pub what: String,
+    /// The app it was about, if it was about one.
+    pub app: Option<AppName>,
+    /// The kind.
+    pub kind: Option<Kind>,
+    /// The source whose lease it brought, or whose reason there was for none.
+    pub source: Option<String>,
+    /// How it failed; none if it was done.
+    pub failure: Option<FailureCode>,
+    /// How long it took, in microseconds, if that was measured.
+    pub micros: Option<u64>,
+    /// How often it happened in a row, this being the last time.
+    pub times: u64,
 }
 
 /// The administrator's policy.

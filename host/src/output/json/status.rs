@@ -6,7 +6,7 @@ use super::Lease;
 use crate::{
     app::AppName,
     kind::Kind,
-    protocol::{self, LeaseState, StepOutcome, TroubleKind},
+    protocol::{self, FailureCode, LeaseState, StepOutcome, TroubleKind},
     time::Timestamp,
 };
 
@@ -43,6 +43,46 @@ pub struct Status<'a> {
     pub resting_left_out: u64,
     /// What it holds at the moment: each name is one word, on the wire and here.
     pub resources: protocol::Resources,
+    /// Mints against their budget, in the same names; null from an agent that does not tell.
+    pub mints: Option<protocol::MintsStatus>,
+    /// What happened last, the newest first.
+    pub events: Vec<Event<'a>>,
+}
+
+/// Something that happened.
+#[derive(Debug, Serialize)]
+pub struct Event<'a> {
+    /// When it was over.
+    pub at: u64,
+    /// `resolve`, `renew`, or what a client asked for.
+    pub what: &'a str,
+    /// The app it was about.
+    pub app: Option<&'a AppName>,
+    /// The kind.
+    pub kind: Option<Kind>,
+    /// The source whose lease it brought, or whose reason there was for none.
+    pub source: Option<&'a str>,
+    /// How it failed; null if it was done.
+    pub failure: Option<FailureCode>,
+    /// How long it took, in microseconds.
+    pub took_us: Option<u64>,
+    /// How often it happened in a row.
+    pub times: u64,
+}
+
+impl<'a> From<&'a protocol::Event> for Event<'a> {
+    fn from(event: &'a protocol::Event) -> Self {
+        Self {
+            at: event.at.seconds(),
+            what: &event.what,
+            app: event.app.as_ref(),
+            kind: event.kind,
+            source: event.source.as_deref(),
+            failure: event.failure,
+            took_us: event.micros,
+            times: event.times,
+        }
+    }
 }
 
 /// An app and kind without a lease.
@@ -186,6 +226,10 @@ pub struct Source<'a> {
     pub calls: u64,
     /// Calls that failed.
     pub failures: u64,
+    /// How long a call takes at the median of the last hundred, in microseconds; null before the first.
+    pub p50_us: Option<u64>,
+    /// The same at the 99th percentile.
+    pub p99_us: Option<u64>,
     /// Why its newest form is not in force.
     pub problem: Option<&'a str>,
     /// When it is asked again, after it broke several times in a row.
@@ -226,6 +270,8 @@ impl<'a> From<&'a protocol::Status> for Status<'a> {
             disabled: source.disabled,
             calls: source.calls,
             failures: source.failures,
+            p50_us: source.p50_us,
+            p99_us: source.p99_us,
             problem: source.problem.as_deref(),
             open_until: source.open_until.map(Timestamp::seconds),
         };
@@ -272,6 +318,8 @@ impl<'a> From<&'a protocol::Status> for Status<'a> {
             resting: resting.iter().map(rest).collect(),
             resting_left_out: status.resting_left_out,
             resources: status.resources,
+            mints: status.mints,
+            events: status.events.iter().map(Into::into).collect(),
         }
     }
 }
