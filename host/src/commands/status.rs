@@ -218,8 +218,8 @@ mod tests {
         kind::Kind,
         lease::Expiry,
         protocol::{
-            AppStatus, ConfigStatus, Event, FailureCode, HttpStatus, LeaseFacts, LeaseState, LoginStatus, MintsStatus, RestStatus, SourceStatus,
-            StepOutcome, StorageStatus, UnservedStatus,
+            AppStatus, ConfigStatus, Event, FailureCode, HttpStatus, LeaseFacts, LeaseState, LoginStatus, MintsStatus, RestStatus,
+            SourceStatus, StepOutcome, StorageStatus, UnservedStatus,
         },
         time::Timestamp,
     };

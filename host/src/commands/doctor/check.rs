@@ -24,7 +24,7 @@ pub(super) struct Check {
     pub(super) state: State,
     /// In words.
     pub(super) text: String,
-    /// The command that mends it, if one does.
+    /// The command that mends it; each has one that is not as it should be.
     pub(super) command: Option<String>,
 }
 
@@ -45,15 +45,29 @@ impl Check {
         Self { name, state: State::Ok, text: text.into(), command: None }
     }
 
-    pub(super) fn warn(name: &'static str, text: impl Into<String>) -> Self {
-        Self { state: State::Warn, ..Self::ok(name, text) }
+    /// What may need a look, once it is said by what it is mended.
+    pub(super) fn warn(name: &'static str, text: impl Into<String>) -> Complaint {
+        Complaint(Self { state: State::Warn, ..Self::ok(name, text) })
     }
 
-    pub(super) fn fail(name: &'static str, text: impl Into<String>) -> Self {
-        Self { state: State::Fail, ..Self::ok(name, text) }
+    /// What does not work, once it is said by what it is mended.
+    pub(super) fn fail(name: &'static str, text: impl Into<String>) -> Complaint {
+        Complaint(Self { state: State::Fail, ..Self::ok(name, text) })
+    }
+}
+
+/// What is not as it should be. It is a check once it is said what to type: nobody is left with what is wrong alone.
+#[must_use]
+pub(super) struct Complaint(Check);
+
+impl Complaint {
+    pub(super) fn mended_by(self, command: impl Into<String>) -> Check {
+        Check { command: Some(command.into()), ..self.0 }
     }
 
-    pub(super) fn mended_by(self, command: impl Into<String>) -> Self {
-        Self { command: Some(command.into()), ..self }
+    /// By the first command of a hint, in which it stands between backticks.
+    pub(super) fn mended_as(self, hint: &str) -> Check {
+        let command = hint.split('`').nth(1).unwrap_or(hint);
+        self.mended_by(command)
     }
 }

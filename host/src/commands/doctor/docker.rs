@@ -15,7 +15,7 @@ pub(super) fn check(context: &Context) -> Option<Check> {
     let place = match Place::look(context) {
         Ok(Some(place)) if place.file.exists() => place,
         Ok(_) => return None,
-        Err(failure) => return Some(Check::warn("docker", failure.message)),
+        Err(failure) => return Some(Check::warn("docker", failure.message).mended_as(&failure.hint)),
     };
     let file = shown(&place.file);
     if !place.is_installed() {

@@ -42,7 +42,8 @@ impl Wanted {
     fn of_running(&self, status: &Status, context: &Context) -> Check {
         if let Some(place) = status.http.iter().find(|place| place.problem.is_some()) {
             let problem = place.problem.as_deref().unwrap_or_default();
-            return Check::fail("http", format!("the agent does not answer on {}: {problem}", place.at));
+            return Check::fail("http", format!("the agent does not answer on {}: {problem}", place.at))
+                .mended_by(restart(status.pid, context));
         }
         let answers = |place: &str| status.http.iter().any(|known| known.at == place);
         if let Some(place) = self.all().into_iter().find(|place| !answers(place)) {

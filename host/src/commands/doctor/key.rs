@@ -11,7 +11,7 @@ use crate::{
 /// Looks at the key's place, and makes neither a key nor a choice.
 pub(super) fn check(context: &Context, wanted: Option<KeyPlace>) -> Check {
     let Some(directory) = context.paths.state() else {
-        return Check::warn("key", "neither XDG_STATE_HOME nor HOME is set: nothing survives a command");
+        return Check::warn("key", "neither XDG_STATE_HOME nor HOME is set: nothing survives a command").mended_by("export HOME=~");
     };
     match KeySearch::recorded(directory) {
         Ok(None) => return Check::ok("key", "its place is chosen when something is kept for the first time"),
@@ -30,7 +30,7 @@ fn described(place: KeyPlace) -> Check {
     match place {
         KeyPlace::Keyring => Check::ok("key", "in the keyring, which opens with your session"),
         KeyPlace::Systemd => Check::ok("key", "a systemd credential"),
-        KeyPlace::File => Check::warn(
+        KeyPlace::File => Check::ok(
             "key",
             "a file beside the databases: it protects a database that is copied alone, and nothing from who can read your home",
         ),
@@ -38,7 +38,7 @@ fn described(place: KeyPlace) -> Check {
 }
 
 fn broken(error: &KeyError) -> Check {
-    Check::fail("key", format!("{error}; {}", error.hint()))
+    Check::fail("key", format!("{error}; {}", error.hint())).mended_as(&error.hint())
 }
 
 /// How long another process is waited for that makes the key.
@@ -54,7 +54,7 @@ mod tests {
         for (place, state, words) in [
             (KeyPlace::Keyring, State::Ok, "keyring"),
             (KeyPlace::Systemd, State::Ok, "systemd"),
-            (KeyPlace::File, State::Warn, "nothing from who can read your home"),
+            (KeyPlace::File, State::Ok, "nothing from who can read your home"),
         ] {
             let check = described(place);
             assert!(check.state == state && check.text.contains(words), "{check:?}");

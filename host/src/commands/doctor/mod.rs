@@ -142,7 +142,7 @@ mod tests {
             checks: vec![
                 Check::ok("login", "present"),
                 Check::warn("discharge", "it has expired").mended_by("fly auth whoami"),
-                Check::fail("agent", "\u{1b}[2J says fm2_AAAA"),
+                Check::fail("agent", "\u{1b}[2J says fm2_AAAA").mended_by("flytoken status"),
             ],
         }
     }
@@ -154,6 +154,7 @@ ok    login      present
 warn  discharge  it has expired
                  run `fly auth whoami`
 fail  agent      \\u{1b}[2J says fm2_…
+                 run `flytoken status`
 
 1 failure, 1 warning
 ";
@@ -165,7 +166,7 @@ fail  agent      \\u{1b}[2J says fm2_…
         let expected = serde_json::json!({ "checks": [
             { "name": "login", "state": "ok", "text": "present", "command": null },
             { "name": "discharge", "state": "warn", "text": "it has expired", "command": "fly auth whoami" },
-            { "name": "agent", "state": "fail", "text": "\u{1b}[2J says fm2_AAAA", "command": null },
+            { "name": "agent", "state": "fail", "text": "\u{1b}[2J says fm2_AAAA", "command": "flytoken status" },
         ] });
         assert_eq!(serde_json::to_value(report()).unwrap(), expected);
     }

@@ -14,7 +14,7 @@ pub(super) fn check(environment: &Environment) -> Check {
             Check::warn("fly", text).mended_by("curl -L https://fly.io/install.sh | sh")
         }
         // The text says what to type.
-        Err(failure) => Check::fail("fly", failure.to_string()),
+        Err(failure) => Check::fail("fly", failure.to_string()).mended_as(&failure.to_string()),
     }
 }
 

@@ -11,7 +11,7 @@ pub(super) fn check(context: &Context) -> Check {
         Installed::Partly { lacks } => {
             return Check::fail("service", format!("half installed: there is no {}", shown(&lacks))).mended_by(INSTALL);
         }
-        Installed::Foreign { file } => return Check::warn("service", format!("{} was not written by flytoken", shown(&file))),
+        Installed::Foreign { file } => return Check::ok("service", format!("{}, which somebody else wrote", shown(&file))),
         Installed::Current { file } => return Check::ok("service", format!("installed, in {}", shown(&file))),
         Installed::Other { file, program } => (file, program),
     };

@@ -30,7 +30,7 @@ fn of(folder: &Path, uid: u32) -> Check {
         }
         Ok(_) => room(folder, &shown),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Check::ok("state", format!("{shown} is made when something is kept")),
-        Err(error) => Check::fail("state", format!("cannot look at {shown}: {}", with_causes(&error))),
+        Err(error) => Check::fail("state", format!("cannot look at {shown}: {}", with_causes(&error))).mended_by(format!("ls -ld {shown}")),
     }
 }
 

@@ -76,6 +76,7 @@ fn status() -> Status {
         login: LoginStatus { present: true, origin: "/h/.fly/config.yml".into(), generation: None, problem: None },
         config: ConfigStatus { files: Vec::new(), problem: None },
         policy: None,
+        http: Vec::new(),
         chain: vec!["cli".into()],
         strict: false,
         sources: vec![source("manual", 0), source("cli", 12), SourceStatus { failures: 2, ..source("vault", 3) }],
