@@ -6,56 +6,54 @@ use std::{fs, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{Fly, Home, Terminal, eventually, minted, user_token};
+use crate::{
+    harness::{Fly, Home, Terminal, eventually, minted, user_token},
+    readme::is_what_was_promised,
+};
 
 const DAY: Duration = Duration::from_hours(24);
 
 const SIZE: (u16, u16) = (100, 30);
 
-/// A home with two apps: `web`, whose tokens are minted, and `legacy`, of which nobody knows anything.
+/// A home with an app `web`, whose tokens are minted.
 fn home() -> (Home, Fly) {
     let (home, fly) = Home::logged_in(&user_token());
     fly.mints("web", &[minted(123, DAY), minted(123, DAY), minted(123, DAY)]);
     (home, fly)
 }
 
-/// The screen with whatever differs from time to time as `#`, and runs of blanks as one.
-fn lasting(screen: &str) -> String {
-    let word = |word: &str| {
-        let varies =
-            word.chars().any(|character| character.is_ascii_digit()) || ["µs", "ms", "s", "min", "h"].contains(&word.trim_end_matches(','));
-        if varies && word != "P99" { if word.ends_with(',') { "#," } else { "#" } } else { word }.to_owned()
-    };
-    let line = |line: &str| {
-        let mut words: Vec<String> = line.split_whitespace().map(word).collect();
-        words.dedup_by(|next, before| {
-            next.starts_with('#') && before == "#" && {
-                before.clone_from(next);
-                true
-            }
-        });
-        words.join(" ")
-    };
-    let lines: Vec<String> = screen.lines().map(line).collect();
-    lines.join("\n").replace("just now", "# ago")
-}
-
 #[test]
 fn the_first_screen_shows_apps_sources_mints_and_what_happened() {
-    let (home, _fly) = home();
+    let (home, fly) = home();
     let _agent = home.agent();
     home.run(&["get", "web", "--kind", "deploy"]).ends_with(0);
-    home.run(&["get", "legacy"]).ends_with(3);
+    fly.fails("Error: boom");
+    home.run(&["get", "legacy"]).ends_with(8);
     let mut terminal = Terminal::run(&home, SIZE, "flytoken top");
     let screen = terminal.shows("quit");
     assert!(terminal.is_taken() && terminal.hides_cursor() && terminal.had_colours());
     let expected = "\
-flytoken top agent #, up #, logged in
-tokens #, # fresh, # without
-mints █░░░░░░░░░░░░░░░░░░░ # of # in the last hour
+flytoken top agent …, …, up …, logged in
+tokens 1, 1 fresh, 1 without
+mints █░░░░░░░░░░░░░░░░░░░ 2 of 60 in the last hour
 
-APP KIND SOURCE STATE LEFT NOTE";
-    assert!(lasting(&screen).starts_with(expected), "{}", lasting(&screen));
+APP KIND SOURCE STATE LEFT NOTE
+> legacy readonly - no token - … ago: cli: `fly` failed with …
+web deploy cli fresh ██████████ 23 h
+
+SOURCE CALLS FAILURES MEDIAN P99 STATE
+cli 2 0 … loaded
+config 2 0 … loaded
+storage … 0 … loaded
+manual 1 0 … loaded
+
+WHEN APP WHAT HAPPENED
+… ago legacy readonly resolve failed: try-again (cli)
+… ago web deploy resolved by cli in …
+…
+e explain r refresh i invalidate ? keys q quit
+";
+    assert!(is_what_was_promised(expected, &screen), "{screen}");
     terminal.types("q");
     terminal.ends();
 }
@@ -102,7 +100,7 @@ fn a_key_obtains_a_newer_token_and_the_screen_goes_on_meanwhile() {
     // What fails says why, step by step.
     fly.fails("Error: boom");
     terminal.types("r");
-    assert!(terminal.shows("hint: ").contains("error: no token for app `web`"), "{}", terminal.screen());
+    assert!(terminal.shows("hint: ").contains("error: no deploy token for app `web`"), "{}", terminal.screen());
 }
 
 #[test]
@@ -174,8 +172,13 @@ fn it_stops_for_the_shell_and_goes_on_where_it_was() {
     let modes = |name: &str| eventually("modes", || fs::read_to_string(home.path(name)).ok().filter(|modes| !modes.is_empty()));
     assert_eq!(modes("before"), modes("stopped"));
     terminal.types("\r");
-    terminal.shows("quit");
-    assert!(terminal.is_taken());
+    let screen = terminal.shows("quit");
+    assert!(terminal.is_taken() && screen.starts_with("flytoken top"), "{screen}");
+    // And what others left on it goes away.
+    terminal.types("\u{c}");
+    terminal.types("?");
+    terminal.shows("select an app");
+    terminal.types("q");
     terminal.types("q");
     assert!(terminal.ends().contains("over"));
 }

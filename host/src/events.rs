@@ -26,6 +26,8 @@ impl Events {
     pub fn ran(&self, at: Timestamp, key: &Key, intent: Intent, steps: &[StepReport], failure: Option<FailureCode>, took: Duration) {
         let telling = match failure {
             None => steps.last(),
+            // That nobody has one is nobody's in particular.
+            Some(FailureCode::NoToken) => None,
             Some(code) => steps.iter().rfind(|step| step.outcome.code() == code),
         };
         self.add(Event {

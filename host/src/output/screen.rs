@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IsTerminal},
+    mem::ManuallyDrop,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -13,13 +14,15 @@ use ratatui::{
         execute,
         terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
     },
+    layout::{Position, Rect},
 };
 
 use crate::system::Environment;
 
 /// The screen, while it is taken.
 pub struct Screen {
-    terminal: Terminal<CrosstermBackend<io::Stdout>>,
+    /// Its own end would say on stderr that the cursor cannot be shown, and panic where nobody is left to read it.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<io::Stdout>>>,
 }
 
 impl Screen {
@@ -34,7 +37,7 @@ impl Screen {
     /// What the system says.
     pub fn take() -> io::Result<Self> {
         // Before the first change: half of it has to be undone as well.
-        let screen = Self { terminal: Terminal::new(CrosstermBackend::new(io::stdout()))? };
+        let screen = Self { terminal: ManuallyDrop::new(Terminal::new(CrosstermBackend::new(io::stdout()))?) };
         enter()?;
         Ok(screen)
     }
@@ -58,7 +61,9 @@ impl Screen {
     /// As [`Self::draw`].
     pub fn retake(&mut self) -> io::Result<()> {
         enter()?;
-        self.terminal.clear()
+        // `clear` would ask the terminal where the cursor is, and whoever reads the keys would get the answer.
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::from((Position::ORIGIN, size)))
     }
 
     /// Whether the terminal is still there.

@@ -19,7 +19,7 @@ use tokio::{
 use self::{
     questions::Questions,
     state::{Next, Top},
-    view::View,
+    view::{Drawn, View},
 };
 use super::{Context, failure, unexpected, unexpected_end, usage};
 use crate::{
@@ -73,12 +73,12 @@ async fn watch(mut top: Top, context: &Context) -> Result<(), Failure> {
     loop {
         let view = View { moments: context.moments(), colours: context.output.paint().is_on(), typed: context.typed() };
         defect.strike("top", "screen");
-        let mut page = 1;
-        screen.draw(|frame| page = view.draw(frame, &top)).map_err(|cause| unusable(&cause))?;
+        let mut drawn = Drawn::default();
+        screen.draw(|frame| drawn = view.draw(frame, &top)).map_err(|cause| unusable(&cause))?;
         let next = tokio::select! {
             () = &mut stop => Next::End,
             event = events.recv() => match event {
-                Some(Event::Key(event)) => keys::meant(event).map_or(Next::GoOn, |key| top.obey(key, page)),
+                Some(Event::Key(event)) => keys::meant(event).map_or(Next::GoOn, |key| top.obey(key, drawn)),
                 Some(_) => Next::GoOn,
                 None => Next::End,
             },

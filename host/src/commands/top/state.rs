@@ -1,6 +1,10 @@
 //! What is shown: how the agent was when it was asked last, and what somebody looks at.
 
-use super::{keys::Key, questions::Heard, view::View};
+use super::{
+    keys::Key,
+    questions::Heard,
+    view::{Drawn, View},
+};
 use crate::{
     app::AppName,
     cache::Key as Subject,
@@ -32,7 +36,7 @@ pub(super) enum Over {
     Text {
         title: String,
         text: String,
-        from: u16,
+        from: usize,
     },
     /// Whether what was obtained for this app and kind is to be invalidated.
     Sure(Subject),
@@ -121,8 +125,8 @@ impl Top {
         }
     }
 
-    /// Does what somebody wants; `page` is how many rows there are on a page.
-    pub(super) fn obey(&mut self, key: Key, page: usize) -> Next {
+    /// Does what somebody wants who sees what was drawn.
+    pub(super) fn obey(&mut self, key: Key, drawn: Drawn) -> Next {
         self.note = None;
         match (key, &self.over) {
             (Key::Interrupt, _) | (Key::Back, Over::Nothing) => return Next::End,
@@ -138,10 +142,10 @@ impl Top {
                 self.tell("nothing was changed", true);
             }
             (Key::Back, _) | (Key::Help, Over::Help) | (Key::Explain, Over::Text { .. }) => self.over = Over::Nothing,
-            (_, Over::Text { .. }) => self.scroll(key, page),
+            (_, Over::Text { .. }) => self.scroll(key, drawn),
             (Key::Help, Over::Nothing) => self.over = Over::Help,
             (_, Over::Help) => {}
-            (_, Over::Nothing) => return self.obey_at_the_tables(key, page),
+            (_, Over::Nothing) => return self.obey_at_the_tables(key, drawn.page),
         }
         Next::GoOn
     }
@@ -161,10 +165,9 @@ impl Top {
         }
     }
 
-    fn scroll(&mut self, key: Key, page: usize) {
-        if let Over::Text { text, from, .. } = &mut self.over {
-            let last = text.lines().count().saturating_sub(1);
-            *from = u16::try_from(moved((*from).into(), key, page, last)).unwrap_or(u16::MAX);
+    fn scroll(&mut self, key: Key, Drawn { page, last }: Drawn) {
+        if let Over::Text { from, .. } = &mut self.over {
+            *from = moved(*from, key, page, last);
         }
     }
 

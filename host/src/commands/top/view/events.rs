@@ -48,8 +48,9 @@ fn told(event: &Event) -> (String, Tone) {
     match event.failure {
         None => (format!("{done}{took}{times}"), Tone::Good),
         Some(failure) => {
-            let what = plain::line(&event.what);
-            (format!("{what} failed{by}: {}{times}", failure.name()), Tone::Bad)
+            let (what, source) = (plain::line(&event.what), event.source.as_deref());
+            let source = source.map(|source| format!(" ({})", plain::line(source))).unwrap_or_default();
+            (format!("{what} failed: {}{source}{times}", failure.name()), Tone::Bad)
         }
     }
 }

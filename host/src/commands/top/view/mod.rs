@@ -31,9 +31,18 @@ pub(super) struct View {
     pub(super) typed: Typed,
 }
 
+/// What was drawn, for whoever presses a key next.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Drawn {
+    /// How many rows there are on a page: of apps, or of the text that lies over them.
+    pub(super) page: usize,
+    /// The line from which on that text can be seen to its end.
+    pub(super) last: usize,
+}
+
 impl View {
-    /// Draws all of it, and returns how many apps there are on a page.
-    pub(super) fn draw(&self, frame: &mut Frame<'_>, top: &Top) -> usize {
+    /// Draws all of it.
+    pub(super) fn draw(&self, frame: &mut Frame<'_>, top: &Top) -> Drawn {
         let area = frame.area();
         let mut heading = head::lines(self, top, area.width);
         // What matters most comes first, and the apps are what it is all about.
@@ -48,8 +57,7 @@ impl View {
             // What was so when somebody could tell.
             frame.buffer_mut().set_style(body, self.style(Tone::Faint));
         }
-        over::draw(self, frame, top, rest);
-        page
+        over::draw(self, frame, top, rest).unwrap_or(Drawn { page, last: 0 })
     }
 
     /// The tables below each other: the sources and events that there are, as far as the apps leave room.

@@ -137,7 +137,7 @@ fn each_size_shows_what_fits() {
 #[test]
 fn no_size_is_too_small() {
     for mut top in [Top::new(status()), Top::new(many(400)), Top::new(many(0))] {
-        for over in [Over::Nothing, Over::Help, Over::Text { title: "t".repeat(200), text: "x\n".repeat(99), from: u16::MAX }] {
+        for over in [Over::Nothing, Over::Help, Over::Text { title: "t".repeat(200), text: "x\n".repeat(99), from: usize::MAX }] {
             top.over = over;
             for (columns, rows) in (0..45).flat_map(|columns| (0..20).map(move |rows| (columns, rows))) {
                 drawn(&top, columns, rows, true);
@@ -158,7 +158,7 @@ fn hundreds_of_apps_are_seen_page_by_page() {
         (Key::PageUp, "app-390", "app-394", "app-394"),
         (Key::First, "app-000", "app-004", "app-000"),
     ] {
-        top.obey(key, 5);
+        top.obey(key, Drawn { page: 5, last: 0 });
         let screen = seen(&top, 60, 10);
         let shown: Vec<&str> = screen.split_whitespace().filter(|word| word.starts_with("app-")).collect();
         assert_eq!((shown.first(), shown.last()), (Some(&first), Some(&last)), "{key:?}\n{screen}");
@@ -180,13 +180,13 @@ fn without_colours_there_are_none_and_with_them_what_is_wrong_is_red() {
 #[test]
 fn the_selection_stays_with_its_app() {
     let mut top = Top::new(status());
-    top.obey(Key::Down, 1);
+    top.obey(Key::Down, Drawn::default());
     assert!(seen(&top, 60, 14).contains("> web readonly"), "{}", seen(&top, 60, 14));
     let with_another = Status { unserved: Vec::new(), ..status() };
     top.look(Ok(Some(Reply::Status(Box::new(with_another)))));
     assert!(seen(&top, 60, 14).contains("> web readonly"), "what was above it is gone");
     top.look(Ok(Some(Reply::Status(Box::new(many(0))))));
-    top.obey(Key::Explain, 1);
+    top.obey(Key::Explain, Drawn::default());
     assert!(seen(&top, 60, 14).contains("No token is cached. Ask for one: `flytoken get APP`"));
 }
 
@@ -205,10 +205,10 @@ fn an_agent_that_is_gone_is_told_over_what_was_known() {
 fn nothing_is_invalidated_without_a_yes() {
     for (answer, is_meant) in [(Key::Yes, true), (Key::Back, false), (Key::Invalidate, false), (Key::Other, false)] {
         let mut top = Top::new(status());
-        top.obey(Key::Last, 1);
-        assert!(matches!(top.obey(Key::Invalidate, 1), Next::GoOn));
+        top.obey(Key::Last, Drawn::default());
+        assert!(matches!(top.obey(Key::Invalidate, Drawn::default()), Next::GoOn));
         assert!(seen(&top, 100, 24).contains(" invalidate web deploy? "), "{}", seen(&top, 100, 24));
-        let next = top.obey(answer, 1);
+        let next = top.obey(answer, Drawn::default());
         assert_eq!(matches!(next, Next::Ask(Request::Invalidate { kind: Some(_), fingerprint: None, .. })), is_meant, "{next:?}");
         assert_eq!(top.over, Over::Nothing);
     }
@@ -217,11 +217,11 @@ fn nothing_is_invalidated_without_a_yes() {
 #[test]
 fn one_thing_is_done_at_a_time() {
     let mut top = Top::new(status());
-    assert!(matches!(top.obey(Key::Refresh, 1), Next::Ask(Request::Refresh { .. })));
-    assert!(matches!(top.obey(Key::Explain, 1), Next::GoOn));
+    assert!(matches!(top.obey(Key::Refresh, Drawn::default()), Next::Ask(Request::Refresh { .. })));
+    assert!(matches!(top.obey(Key::Explain, Drawn::default()), Next::GoOn));
     assert!(seen(&top, 60, 14).contains("refresh of api readonly is not done yet"));
     top.done(Ok(Some(Reply::Refreshed { leases: Vec::new() })), &view(false));
-    assert!(matches!(top.obey(Key::Explain, 1), Next::Ask(Request::Explain { resolve: false, .. })));
+    assert!(matches!(top.obey(Key::Explain, Drawn::default()), Next::Ask(Request::Explain { resolve: false, .. })));
 }
 
 const WIDE: &str = "\
@@ -242,7 +242,7 @@ manual  0        0         -        -        loaded
 WHEN         APP         WHAT HAPPENED
 2 s ago      web deploy  invalidated
 5 s ago      web deploy  renewed by cli in 812 ms
-90 s ago     web deploy  resolve failed by cli: needs-human, 3 times
+90 s ago     web deploy  resolve failed: needs-human (cli), 3 times
 
 
 
