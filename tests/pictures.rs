@@ -7,12 +7,13 @@ use std::{fmt::Write as _, fs, path::Path, time::Duration};
 
 use crate::{
     doctor::ago,
-    harness::{Home, minted, user_token},
+    harness::{Home, Terminal, minted, user_token},
     readme::document,
 };
 
 /// One picture: its name, and the command whose output it shows.
-const PICTURES: [(&str, &str); 4] = [
+const PICTURES: [(&str, &str); 5] = [
+    ("top", "flytoken top"),
     ("explain", "flytoken explain web --resolve"),
     ("status", "flytoken status"),
     ("doctor", "flytoken doctor"),
@@ -33,7 +34,7 @@ fn each_picture_shows_what_the_program_prints() {
     }
     home.run(&["get", "legacy"]).ends_with(3);
     for (name, command) in PICTURES {
-        let shown = at_a_terminal(&home, command);
+        let shown = if name == "top" { watched(&home, command) } else { at_a_terminal(&home, command) };
         assert!(shown.contains('\x1b'), "{name} has no colours: {shown}");
         let picture = picture(command, &shown);
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/pictures").join(format!("{name}.svg"));
@@ -77,6 +78,16 @@ fn at_a_terminal(home: &Home, command: &str) -> String {
     let own = own.trim_end_matches('/');
     let around = Path::new(own).parent().unwrap().display().to_string();
     shown.replace(own, "/home/ada").replace(&format!("{around}/system"), "/etc/flytoken").replace(&around, "/home/ada")
+}
+
+/// What a command draws that takes the whole screen.
+fn watched(home: &Home, command: &str) -> String {
+    let mut terminal = Terminal::run(home, (100, 20), command);
+    terminal.shows("quit");
+    let shown = terminal.painted();
+    terminal.types("q");
+    terminal.ends();
+    shown
 }
 
 /// Draws what a terminal would show.

@@ -44,8 +44,8 @@ web deploy cli fresh ██████████ 23 h
 SOURCE CALLS FAILURES MEDIAN P99 STATE
 cli 2 0 … loaded
 config 2 0 … loaded
-storage … 0 … loaded
 manual 1 0 … loaded
+storage … 0 … loaded
 
 WHEN APP WHAT HAPPENED
 … ago legacy readonly resolve failed: try-again (cli)

@@ -1,6 +1,7 @@
 //! A pseudo-terminal, somebody who types at it, and what is to be seen there.
 
 use std::{
+    fmt::Write as _,
     fs,
     io::{Read, Write},
     num::NonZeroU16,
@@ -64,6 +65,29 @@ impl Terminal {
     /// What is to be seen right now, line by line.
     pub(crate) fn screen(&self) -> String {
         self.seen.lock().unwrap().parser.screen().contents()
+    }
+
+    /// The same with its colours, each as one escape sequence.
+    pub(crate) fn painted(&self) -> String {
+        let seen = self.seen.lock().unwrap();
+        let screen = seen.parser.screen();
+        let line = |row: u16| {
+            let (mut line, mut last) = (String::new(), String::new());
+            for cell in (0..screen.size().1.get()).filter_map(|column| screen.cell(row, column)) {
+                let colour = match cell.fgcolor() {
+                    vt100::Color::Idx(number) => format!(";3{number}"),
+                    _ => String::new(),
+                };
+                let codes = format!("0{}{}{colour}", if cell.bold() { ";1" } else { "" }, if cell.dim() { ";2" } else { "" });
+                if codes != last {
+                    let _ = write!(line, "\u{1b}[{codes}m");
+                    last = codes;
+                }
+                line.push_str(if cell.has_contents() { cell.contents() } else { " " });
+            }
+            line.trim_end().to_owned() + "\n"
+        };
+        (0..screen.size().0.get()).map(line).collect()
     }
 
     /// Waits until the screen is as `wanted`, and returns it.

@@ -123,4 +123,4 @@ fn rows_of(count: usize) -> u16 {
 const ROOM_FOR_SOURCES: u16 = 9;
 
 /// Below this, it has no events.
-const ROOM_FOR_EVENTS: u16 = 16;
+const ROOM_FOR_EVENTS: u16 = 12;
