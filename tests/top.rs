@@ -7,7 +7,7 @@ use std::{fs, time::Duration};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
-    harness::{Fly, Home, Terminal, eventually, minted, user_token},
+    harness::{Fly, Home, Terminal, eventually, is_there, minted, timed, user_token},
     readme::is_what_was_promised,
 };
 
@@ -125,9 +125,12 @@ fn a_key_invalidates_once_somebody_has_said_yes() {
     assert_eq!(agent.status()["apps"].as_array().unwrap().len(), 0);
 }
 
+/// How it comes to its end.
+type Way = fn(&mut Terminal, &Home);
+
 #[test]
 fn the_terminal_is_given_back_whatever_ends_it() {
-    let ways: [(&str, fn(&mut Terminal, &Home)); 5] = [
+    let ways: [(&str, Way); 5] = [
         ("q", |terminal, _| terminal.types("q")),
         ("Ctrl-C", |terminal, _| terminal.types("\u{3}")),
         ("SIGTERM", |_, home| signal(home, Signal::TERM)),
@@ -181,6 +184,37 @@ fn it_stops_for_the_shell_and_goes_on_where_it_was() {
     terminal.types("q");
     terminal.types("q");
     assert!(terminal.ends().contains("over"));
+}
+
+#[test]
+fn a_terminal_that_is_gone_ends_it() {
+    // Also where somebody said that this is no reason to end.
+    for before in ["true", "trap '' HUP"] {
+        let (home, _fly) = home();
+        let _agent = home.agent();
+        let terminal = Terminal::run(&home, SIZE, &format!("{before}; echo $$ > pid; exec flytoken top"));
+        terminal.shows("quit");
+        let pid = fs::read_to_string(home.path("pid")).unwrap().trim().parse().unwrap();
+        assert!(is_there(pid));
+        drop(terminal);
+        eventually("its end", || (!is_there(pid)).then_some(()));
+    }
+}
+
+#[test]
+fn however_many_keys_are_pressed_the_agent_is_asked_once_a_second() {
+    let (home, _fly) = home();
+    let agent = home.agent();
+    let mut terminal = Terminal::run(&home, SIZE, "flytoken top");
+    terminal.shows("quit");
+    let looks = |wanted: usize| agent.log().matches("request{op=\"status\"").count().checked_sub(wanted);
+    let ((), took) = timed(|| {
+        eventually("three more looks", || {
+            terminal.types("jkr?q");
+            looks(4).map(drop)
+        });
+    });
+    assert!(took > Duration::from_millis(2_500) && looks(5).is_none(), "{took:?}: {}", agent.log());
 }
 
 #[test]

@@ -353,6 +353,16 @@ cli        api  readonly  22:13 (in 30 s)  unavailable: `fly` failed
     }
 
     #[test]
+    fn an_agent_that_tells_less_is_understood() {
+        let mut older = serde_json::to_value(status()).unwrap();
+        for key in ["mints", "events"] {
+            assert!(older.as_object_mut().unwrap().remove(key).is_some());
+        }
+        let told: Status = serde_json::from_value(older).unwrap();
+        assert_eq!((told.mints, told.events.len()), (None, 0));
+    }
+
+    #[test]
     fn the_keys_for_machines_are_a_contract() {
         let status = status();
         let value = serde_json::to_value(json::Status::from(&status)).unwrap();
