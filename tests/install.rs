@@ -46,7 +46,7 @@ fn install_writes_two_units_and_tells_systemd_and_uninstall_undoes_both() {
     assert!(service.contains(&format!("\nExecStart=\"{}\" agent\n", env!("CARGO_BIN_EXE_flytoken"))), "{service}");
     assert!(service.contains(&format!("\nEnvironment=\"FLYTOKEN_SOCKET={}\"\n", path.display())), "{service}");
     assert!(service.contains(&format!("\nEnvironment=\"PATH={}:/usr/bin:/bin\"\n", home.outside("bin").display())), "{service}");
-    for line in ["Type=notify", "WatchdogSec=2min", "NoNewPrivileges=yes"] {
+    for line in ["Type=notify", "WatchdogSec=4min", "NoNewPrivileges=yes"] {
         assert!(service.contains(&format!("\n{line}\n")), "{service}");
     }
 
