@@ -1,7 +1,16 @@
-//! Folders in which something is to come to be: `/etc`, as long as there is no `/etc/flytoken`.
+//! Folders above those that matter: `/etc`, as long as there is no `/etc/flytoken`, and `~` above `~/.config`.
 //!
-//! Others read and write in such a folder all the time. Only what comes to be there wakes anybody, which the library for file events does not
-//! offer: it tells of each file that somebody opens.
+//! Others read and write in such a folder all the time. Only what comes to be there, or takes its place, wakes anybody, which the library for
+//! file events does not offer: it tells of each file that somebody opens.
+
+/// What is waited for in a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Awaited {
+    /// What matters is there, and may be replaced.
+    Another,
+    /// It is not there yet.
+    Anything,
+}
 
 #[cfg(target_os = "linux")]
 pub use linux::Arrivals;
@@ -15,6 +24,7 @@ mod linux {
     use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init, remove_watch};
     use tokio::net::unix::pipe::Receiver;
 
+    use super::Awaited;
     use crate::local_disk;
 
     /// Some folders, and what comes to be in them from now on.
@@ -32,18 +42,19 @@ mod linux {
             Some(Self { events, watched: BTreeMap::new() })
         }
 
-        /// Goes on with these folders and no others. Whether all that comes to be in them will be told.
-        pub fn follow(&mut self, folders: impl IntoIterator<Item = PathBuf>) -> bool {
+        /// Goes on with these folders and no others. Whether all that is waited for will be told.
+        pub fn follow(&mut self, folders: &BTreeMap<PathBuf, Awaited>) -> bool {
             let mut gone = std::mem::take(&mut self.watched);
             let mut sure = true;
-            for folder in folders {
-                gone.remove(&folder);
+            for (folder, awaited) in folders {
+                gone.remove(folder);
+                let more = if *awaited == Awaited::Anything { WatchFlags::CREATE } else { WatchFlags::empty() };
                 // Anew each time: it is the same watch unless another folder is in its place.
-                match add_watch(&self.events, &folder, WATCHED) {
+                match add_watch(&self.events, folder, WATCHED | more) {
                     Ok(watch) => drop(self.watched.insert(folder.clone(), watch)),
                     Err(_) => sure = false,
                 }
-                sure &= local_disk::holds(&folder);
+                sure &= local_disk::holds(folder);
             }
             for watch in gone.into_values().filter(|watch| !self.watched.values().any(|other| other == watch)) {
                 // That of a folder that was removed is gone already.
@@ -63,17 +74,19 @@ mod linux {
         }
     }
 
-    /// What is new, and that the folder itself is another.
-    const WATCHED: WatchFlags = WatchFlags::CREATE
-        .union(WatchFlags::MOVED_TO)
+    /// What takes the place of something, and that the folder itself is another. One folder may have two paths, and is watched for both.
+    const WATCHED: WatchFlags = WatchFlags::MOVED_TO
         .union(WatchFlags::DELETE_SELF)
         .union(WatchFlags::MOVE_SELF)
-        .union(WatchFlags::ONLYDIR);
+        .union(WatchFlags::ONLYDIR)
+        .union(WatchFlags::MASK_ADD);
 }
 
 #[cfg(not(target_os = "linux"))]
 mod others {
-    use std::path::PathBuf;
+    use std::{collections::BTreeMap, path::PathBuf};
+
+    use super::Awaited;
 
     /// Nothing of the kind: who waits for a folder looks by the clock.
     pub struct Arrivals;
@@ -85,7 +98,7 @@ mod others {
         }
 
         /// Nothing will be told.
-        pub fn follow(&mut self, _: impl IntoIterator<Item = PathBuf>) -> bool {
+        pub fn follow(&mut self, _: &BTreeMap<PathBuf, Awaited>) -> bool {
             false
         }
 

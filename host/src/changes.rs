@@ -15,7 +15,10 @@ use std::{
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::{sync::Notify, time::sleep};
 
-use crate::{arrivals::Arrivals, local_disk};
+use crate::{
+    arrivals::{Arrivals, Awaited},
+    local_disk,
+};
 
 /// Some files and folders, as they were at the last look.
 pub struct Changes {
@@ -26,7 +29,7 @@ pub struct Changes {
     watcher: Option<RecommendedWatcher>,
     /// The watched folders, by what they were when the watch began: a replaced folder is watched anew.
     watched: BTreeMap<PathBuf, FolderId>,
-    /// Where folders that are not there yet would come to be.
+    /// The folders above: others may come to be there, or take the place of one.
     arrivals: Option<Arrivals>,
     /// Whether events tell of every change.
     sure: bool,
@@ -119,10 +122,7 @@ impl Changes {
         self.sure = (0..MOST_ROUNDS).any(|_| {
             let (there, above) = sighted(&folders);
             let watches_all = self.watch(&there);
-            let waits_for_all = match &mut self.arrivals {
-                Some(arrivals) => arrivals.follow(above.iter().cloned()),
-                None => above.is_empty(),
-            };
+            let waits_for_all = self.arrivals.as_mut().is_some_and(|arrivals| arrivals.follow(&above));
             // A folder that came meanwhile came before anybody watched for it.
             watches_all && waits_for_all && sighted(&folders) == (there, above)
         });
@@ -159,13 +159,21 @@ impl Places {
     }
 }
 
-/// The folders that are there, and what they are; and for those that are not, the folders in which the way to them has to begin.
-fn sighted(folders: &BTreeSet<PathBuf>) -> (BTreeMap<PathBuf, FolderId>, BTreeSet<PathBuf>) {
-    let (mut there, mut above) = (BTreeMap::new(), BTreeSet::new());
+/// The folders that are there, and what they are; and those above all of them, with what is waited for there.
+fn sighted(folders: &BTreeSet<PathBuf>) -> (BTreeMap<PathBuf, FolderId>, BTreeMap<PathBuf, Awaited>) {
+    let (mut there, mut above) = (BTreeMap::new(), BTreeMap::new());
     for folder in folders {
-        match fs::metadata(folder) {
-            Ok(metadata) if metadata.is_dir() => drop(there.insert(folder.clone(), (metadata.dev(), metadata.ino()))),
-            _ => above.extend(folder.ancestors().skip(1).find(|above| above.is_dir()).map(Path::to_owned)),
+        let mut awaited = match fs::metadata(folder) {
+            Ok(metadata) if metadata.is_dir() => {
+                there.insert(folder.clone(), (metadata.dev(), metadata.ino()));
+                Awaited::Another
+            }
+            _ => Awaited::Anything,
+        };
+        for folder in folder.ancestors().skip(1).filter(|above| above.is_dir()) {
+            let known = above.entry(folder.to_owned()).or_insert(awaited);
+            *known = awaited.max(*known);
+            awaited = Awaited::Another;
         }
     }
     (there, above)

@@ -373,6 +373,7 @@ cli        api  readonly  22:13 (in 30 s)  unavailable: `fly` failed
             "login": { "present": true, "origin": "/h/.fly/config.yml", "generation": "00c0ffee", "problem": null },
             "config": { "files": ["/c.yaml"], "problem": "/c.yaml:3:1: unknown key" },
             "policy": null,
+            "http": [{ "at": "/run/http.sock", "problem": null }, { "at": "127.0.0.1:4280", "problem": "it is in use" }],
             "chain": { "sources": ["storage", "cli"], "strict": false },
             "sources": [
                 { "name": "cli", "component": "builtin:cli", "sha256": "ab", "unpinned": false, "disabled": false, "calls": 3, "failures": 0, "p50_us": 812_000, "p99_us": null, "problem": null, "open_until": null },
