@@ -44,12 +44,11 @@ pub(super) fn draw(view: &View, frame: &mut Frame<'_>, top: &Top, area: Rect) ->
         if place == selected { cells.style(view.selected()) } else { cells }
     });
     let longest = |texts: &mut dyn Iterator<Item = usize>, name: &str| to_u16(texts.max().unwrap_or(0).max(name.len()));
-    let app = longest(&mut rows.iter().map(|row| row.app().as_str().len()), "APP").min(area.width / 4);
     let kind = longest(&mut rows.iter().map(|row| row.kind().as_str().len()), "KIND");
     let source = longest(&mut rows.iter().map(|row| source(*row).map_or(1, |name| name.chars().count())), "SOURCE").min(area.width / 6);
     let pages =
         if rows.len() > page { format!("APP {}-{} of {}", first + 1, (first + page).min(rows.len()), rows.len()) } else { "APP".into() };
-    let app = app.max(to_u16(pages.len())).min(area.width / 3);
+    let app = longest(&mut rows.iter().map(|row| row.app().as_str().len()), &pages).min(area.width / 3);
     let (names, widths): (Vec<&str>, Vec<u16>) = match wide {
         Width::All => (vec!["", &pages, "KIND", "SOURCE", "STATE", "LEFT", "NOTE"], vec![1, app, kind, source, STATE, BAR + LEFT]),
         Width::Bars => (vec!["", &pages, "KIND", "STATE", "LEFT"], vec![1, app, kind, STATE, BAR + LEFT]),

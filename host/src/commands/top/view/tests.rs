@@ -281,7 +281,4 @@ mints   ██░░░ 15 of 60 in the last hour
 e explain  r refresh  i invalidate  ? ke
 ";
 
-const TINY: &str = "\
-  A KI STATE
-> a re no to
-";
+const TINY: &str = "  AP KI S LE\n> ap re n -\n";
