@@ -157,7 +157,8 @@ fn lasting(picture: &str) -> Vec<String> {
     let lines: Vec<String> = lines.map(|line| line.replace("just now", "0 ms ago")).collect();
     let words = lines.iter().flat_map(|line| line.split_whitespace()).map(|word| {
         let bare = word.split('<').next().unwrap_or_default();
-        let varies = bare.chars().any(|character| character.is_ascii_digit()) || ["ms", "µs", "s", "h", "min"].contains(&bare);
+        let varies =
+            bare.chars().any(|character| character.is_ascii_digit()) || ["ms", "µs", "s", "h", "min"].contains(&bare.trim_end_matches(','));
         if varies { "#".to_owned() } else { word.to_owned() }
     });
     let mut words: Vec<String> = words.collect();
