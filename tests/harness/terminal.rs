@@ -3,7 +3,7 @@
 use std::{
     fmt::Write as _,
     fs,
-    io::{Read, Write},
+    io::{self, Read, Write},
     num::NonZeroU16,
     process::{Child, ChildStdin, Command, Stdio},
     sync::{Arc, Mutex},
@@ -27,8 +27,8 @@ struct Seen {
 
 impl Terminal {
     /// Runs a line of shell in the home's folder at a terminal of this size, in columns and rows, with the binary on its path. The terminal is made by `script`
-    /// of util-linux.
-    pub(crate) fn run(home: &Home, (columns, rows): (u16, u16), line: &str) -> Self {
+    /// of util-linux; none where there is no such program, which is said.
+    pub(crate) fn run(home: &Home, (columns, rows): (u16, u16), line: &str) -> Option<Self> {
         let program = std::path::Path::new(env!("CARGO_BIN_EXE_flytoken"));
         let model = home.command(&[]);
         let mut command = Command::new("script");
@@ -38,7 +38,13 @@ impl Terminal {
         let path = model.get_envs().find_map(|(name, value)| value.filter(|_| name == "PATH")).unwrap().to_str().unwrap();
         command.env("PATH", format!("{}:{path}", program.parent().unwrap().display())).env("SHELL", "/bin/sh");
         command.current_dir(model.get_current_dir().unwrap()).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut script = command.spawn().unwrap();
+        let mut script = match command.spawn() {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                println!("not shown: there is no `script` here");
+                return None;
+            }
+            started => started.unwrap(),
+        };
         let (keyboard, mut output) = (script.stdin.take(), script.stdout.take().unwrap());
         let size = |number| NonZeroU16::new(number).unwrap();
         let parser = vt100::Parser::new(size(rows), size(columns), 0);
@@ -52,7 +58,7 @@ impl Terminal {
                 shown.parser.process(&buffer[..count]);
             }
         });
-        Self { script, keyboard, seen, reader: Some(reader) }
+        Some(Self { script, keyboard, seen, reader: Some(reader) })
     }
 
     /// Presses these keys.

@@ -73,6 +73,6 @@ mod tests {
         told(&folder, own, State::Fail, "others may look", Some("chmod"));
         fs::write(&file, "").unwrap();
         told(&file, own, State::Fail, "is no folder", Some("mv"));
-        told(&file.join("below"), own, State::Fail, "cannot look", None);
+        told(&file.join("below"), own, State::Fail, "cannot look", Some("ls"));
     }
 }
