@@ -29,7 +29,7 @@ fn the_first_screen_shows_apps_sources_mints_and_what_happened() {
     home.run(&["get", "web", "--kind", "deploy"]).ends_with(0);
     fly.fails("Error: boom");
     home.run(&["get", "legacy"]).ends_with(8);
-    let Some(mut terminal) = Terminal::run(&home, SIZE, "flytoken top") else { return };
+    let Some(mut terminal) = Terminal::run(&home, SIZE, "flytoken top") else { return println!("not shown: there is no `script` here") };
     let screen = terminal.shows("quit");
     assert!(terminal.is_taken() && terminal.hides_cursor() && terminal.had_colours());
     let expected = "\
@@ -63,7 +63,7 @@ fn a_key_explains_where_a_token_came_from() {
     let (home, _fly) = home();
     let _agent = home.agent();
     home.run(&["get", "web", "--kind", "deploy"]).ends_with(0);
-    let Some(mut terminal) = Terminal::run(&home, SIZE, "flytoken top") else { return };
+    let Some(mut terminal) = Terminal::run(&home, SIZE, "flytoken top") else { return println!("not shown: there is no `script` here") };
     terminal.shows("quit");
     terminal.types("e");
     let screen = terminal.shows("WHAT IT SAID");
@@ -84,7 +84,7 @@ fn a_key_obtains_a_newer_token_and_the_screen_goes_on_meanwhile() {
     let (home, fly) = home();
     let _agent = home.agent();
     home.run(&["get", "web", "--kind", "deploy"]).ends_with(0);
-    let Some(mut terminal) = Terminal::run(&home, SIZE, "flytoken top") else { return };
+    let Some(mut terminal) = Terminal::run(&home, SIZE, "flytoken top") else { return println!("not shown: there is no `script` here") };
     terminal.shows("quit");
     fly.hold("web");
     terminal.types("r");
@@ -109,7 +109,7 @@ fn a_key_invalidates_once_somebody_has_said_yes() {
     let agent = home.agent();
     home.run(&["get", "web", "--kind", "deploy"]).ends_with(0);
     let fingerprint = agent.status()["apps"][0]["fingerprint"].as_str().unwrap().to_owned();
-    let Some(mut terminal) = Terminal::run(&home, SIZE, "flytoken top") else { return };
+    let Some(mut terminal) = Terminal::run(&home, SIZE, "flytoken top") else { return println!("not shown: there is no `script` here") };
     terminal.shows("quit");
     terminal.types("i");
     terminal.shows("invalidate web deploy?");
@@ -141,7 +141,7 @@ fn the_terminal_is_given_back_whatever_ends_it() {
         let (home, _fly) = home();
         let _agent = home.agent();
         let line = "stty -g > before; sh -c 'echo $$ > pid; exec flytoken top'; echo ended $?; stty -g > after";
-        let Some(mut terminal) = Terminal::run(&home, SIZE, line) else { return };
+        let Some(mut terminal) = Terminal::run(&home, SIZE, line) else { return println!("not shown: there is no `script` here") };
         terminal.shows("quit");
         assert_ne!(fs::read_to_string(home.path("before")).unwrap(), "");
         end(&mut terminal, &home);
@@ -167,7 +167,7 @@ fn it_stops_for_the_shell_and_goes_on_where_it_was() {
     let (home, _fly) = home();
     let _agent = home.agent();
     let line = "set -m; stty -g > before; flytoken top; stty -g > stopped; echo at the shell; read line; fg; echo over";
-    let Some(mut terminal) = Terminal::run(&home, SIZE, line) else { return };
+    let Some(mut terminal) = Terminal::run(&home, SIZE, line) else { return println!("not shown: there is no `script` here") };
     terminal.shows("quit");
     terminal.types("\u{1a}");
     terminal.shows("at the shell");
@@ -192,7 +192,9 @@ fn a_terminal_that_is_gone_ends_it() {
     for before in ["true", "trap '' HUP"] {
         let (home, _fly) = home();
         let _agent = home.agent();
-        let Some(terminal) = Terminal::run(&home, SIZE, &format!("{before}; echo $$ > pid; exec flytoken top")) else { return };
+        let Some(terminal) = Terminal::run(&home, SIZE, &format!("{before}; echo $$ > pid; exec flytoken top")) else {
+            return println!("not shown: there is no `script` here");
+        };
         terminal.shows("quit");
         let pid = fs::read_to_string(home.path("pid")).unwrap().trim().parse().unwrap();
         assert!(is_there(pid));
@@ -205,7 +207,7 @@ fn a_terminal_that_is_gone_ends_it() {
 fn however_many_keys_are_pressed_the_agent_is_asked_once_a_second() {
     let (home, _fly) = home();
     let agent = home.agent();
-    let Some(mut terminal) = Terminal::run(&home, SIZE, "flytoken top") else { return };
+    let Some(mut terminal) = Terminal::run(&home, SIZE, "flytoken top") else { return println!("not shown: there is no `script` here") };
     terminal.shows("quit");
     let looks = |wanted: usize| agent.log().matches("request{op=\"status\"").count().checked_sub(wanted);
     let ((), took) = timed(|| {
@@ -222,7 +224,7 @@ fn an_agent_that_goes_is_told_and_its_successor_is_found() {
     let (home, _fly) = home();
     let agent = home.agent();
     home.run(&["get", "web"]).ends_with(0);
-    let Some(mut terminal) = Terminal::run(&home, SIZE, "flytoken top") else { return };
+    let Some(mut terminal) = Terminal::run(&home, SIZE, "flytoken top") else { return println!("not shown: there is no `script` here") };
     terminal.shows("quit");
     agent.kill();
     let screen = terminal.shows("as it was: no agent answers; start one: `flytoken agent`");
@@ -238,7 +240,7 @@ fn another_size_shows_what_fits() {
     let (home, _fly) = home();
     let _agent = home.agent();
     home.run(&["get", "web", "--kind", "deploy"]).ends_with(0);
-    let Some(mut terminal) = Terminal::run(&home, SIZE, "flytoken top") else { return };
+    let Some(mut terminal) = Terminal::run(&home, SIZE, "flytoken top") else { return println!("not shown: there is no `script` here") };
     assert!(terminal.shows("quit").contains("SOURCE"));
     terminal.resize(&home, (40, 10));
     let screen = terminal.shows_what("a small screen", |screen| !screen.contains("SOURCE") && screen.contains("web"));
@@ -255,7 +257,7 @@ fn without_colours_nothing_has_one() {
     home.set("NO_COLOR", "1");
     let _agent = home.agent();
     home.run(&["get", "web"]).ends_with(0);
-    let Some(mut terminal) = Terminal::run(&home, SIZE, "flytoken top") else { return };
+    let Some(mut terminal) = Terminal::run(&home, SIZE, "flytoken top") else { return println!("not shown: there is no `script` here") };
     assert!(terminal.shows("quit").contains("> "));
     terminal.types("q");
     terminal.ends();
@@ -271,7 +273,9 @@ fn where_there_is_nothing_to_draw_on_or_nobody_to_ask_it_says_what_to_type() {
         ("flytoken top", 5, "hint: start one: `flytoken agent`"),
         ("flytoken --agent never top", 2, "hint: leave it out: `flytoken top`"),
     ] {
-        let Some(mut terminal) = Terminal::run(&home, SIZE, &format!("{line}; echo ended $?")) else { return };
+        let Some(mut terminal) = Terminal::run(&home, SIZE, &format!("{line}; echo ended $?")) else {
+            return println!("not shown: there is no `script` here");
+        };
         let screen = terminal.ends();
         assert!(screen.contains(&format!("ended {code}")) && screen.contains(hint), "{line}: {screen}");
     }

@@ -27,7 +27,7 @@ struct Seen {
 
 impl Terminal {
     /// Runs a line of shell in the home's folder at a terminal of this size, in columns and rows, with the binary on its path. The terminal is made by `script`
-    /// of util-linux; none where there is no such program, which is said.
+    /// of util-linux; none where there is no such program.
     pub(crate) fn run(home: &Home, (columns, rows): (u16, u16), line: &str) -> Option<Self> {
         let program = std::path::Path::new(env!("CARGO_BIN_EXE_flytoken"));
         let model = home.command(&[]);
@@ -39,10 +39,7 @@ impl Terminal {
         command.env("PATH", format!("{}:{path}", program.parent().unwrap().display())).env("SHELL", "/bin/sh");
         command.current_dir(model.get_current_dir().unwrap()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut script = match command.spawn() {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
-                println!("not shown: there is no `script` here");
-                return None;
-            }
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return None,
             started => started.unwrap(),
         };
         let (keyboard, mut output) = (script.stdin.take(), script.stdout.take().unwrap());
