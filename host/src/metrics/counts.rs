@@ -45,7 +45,7 @@ impl Durations {
         self.micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// How many took longer than each of [`BOUNDS`] and no longer than the next: before the first, and after the last as well.
+    /// How many took longer than each of the bounds and no longer than the next: before the first, and after the last as well.
     pub fn counts(&self) -> [u64; BOUNDS.len() + 1] {
         self.counts.all()
     }
