@@ -214,6 +214,8 @@ fn doctor_says_what_is_installed_and_what_that_runs_and_nobody_is_told_to_start_
     is(&installed, "ok", &shown, None);
     is(&agent, "warn", "none runs", Some("flytoken agent install"));
     assert!(home.run(&["status"]).stdout.contains("not running; start one: `flytoken agent install`"));
+    let ran = home.run(&["get", "web", "--agent", "require"]);
+    assert!(ran.ends_with(5).contains("hint: start one: `flytoken agent install`"), "{}", ran.stderr);
     // The folders of another shell are no other service.
     fs::write(&unit, text.replace("Environment=\"PATH=", "Environment=\"PATH=/elsewhere:")).unwrap();
     is(&service().0, "ok", &shown, None);

@@ -1,8 +1,9 @@
-//! Commands to type, as they have to be typed for the profile that is in force: `fly auth login` would else log somebody in to another account.
+//! Commands to type, as they have to be typed here: for the profile that is in force, since `fly auth login` would else log somebody in to another
+//! account; and for an agent that a service manager starts.
 
 use std::path::Path;
 
-use super::Context;
+use super::{Context, agent};
 use crate::{
     protocol::{Explanation, Failure, StepReport},
     trust::shown,
@@ -15,16 +16,20 @@ pub(super) struct Typed {
     fly: Option<String>,
     /// What has to stand behind the word `flytoken`.
     flytoken: Option<String>,
+    /// What starts an agent, where that is not done by hand.
+    agent: Option<&'static str>,
 }
 
 impl Context {
     pub(super) fn typed(&self) -> Typed {
-        let Some(profile) = self.paths.profile() else { return Typed::default() };
+        let agent = Some(agent::start(self)).filter(|start| *start != BY_HAND);
+        let Some(profile) = self.paths.profile() else { return Typed { agent, ..Typed::default() } };
         let is_fly_here = |fly: &Path| self.environment.var("FLY_CONFIG_DIR").is_some_and(|here| Path::new(here) == fly);
         let is_named_here = self.environment.text("FLYTOKEN_PROFILE") == Some(profile.as_str());
         Typed {
             fly: self.paths.fly().filter(|fly| !is_fly_here(fly)).map(|fly| format!("FLY_CONFIG_DIR={} ", shown(fly))),
             flytoken: (!is_named_here).then(|| format!(" --profile {profile}")),
+            agent,
         }
     }
 }
@@ -37,6 +42,7 @@ impl Typed {
             if place > 0 {
                 typed.push_str("; ");
             }
+            let part = self.agent.filter(|_| part == BY_HAND).unwrap_or(part);
             match (part.split(' ').next(), &self.fly, &self.flytoken) {
                 (Some("fly"), Some(before), _) => {
                     typed.push_str(before);
@@ -82,18 +88,26 @@ impl Typed {
     }
 }
 
+/// An agent that is started by hand.
+const BY_HAND: &str = "flytoken agent";
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_command_is_that_of_the_profile() {
-        let typed = Typed { fly: Some("FLY_CONFIG_DIR=/w/fly ".into()), flytoken: Some(" --profile work".into()) };
+        let typed = Typed {
+            fly: Some("FLY_CONFIG_DIR=/w/fly ".into()),
+            flytoken: Some(" --profile work".into()),
+            agent: Some("flytoken agent install"),
+        };
         for (command, expected) in [
             ("fly auth login", "FLY_CONFIG_DIR=/w/fly fly auth login"),
             ("flytoken set web", "flytoken --profile work set web"),
             ("flytoken", "flytoken --profile work"),
-            ("rm x; flytoken agent", "rm x; flytoken --profile work agent"),
+            ("rm x; flytoken agent", "rm x; flytoken --profile work agent install"),
+            ("flytoken agent uninstall", "flytoken --profile work agent uninstall"),
             ("flyctl version", "flyctl version"),
             ("unset FLY_API_TOKEN", "unset FLY_API_TOKEN"),
             ("", ""),
