@@ -43,11 +43,17 @@ impl Events {
     }
 
     /// A client was answered. An event if it changed something or was denied.
-    pub fn asked(&self, at: Timestamp, verb: Verb, subject: (Option<AppName>, Option<Kind>), failure: Option<FailureCode>) {
+    pub fn asked(
+        &self,
+        now: impl FnOnce() -> Timestamp,
+        verb: Verb,
+        subject: (Option<AppName>, Option<Kind>),
+        failure: Option<FailureCode>,
+    ) {
         let changes = matches!(verb, Verb::Set | Verb::Unset | Verb::Invalidate | Verb::Revoke);
         if changes || failure == Some(FailureCode::Denied) {
             let (app, kind) = subject;
-            self.add(Event { at, what: verb.as_str().into(), app, kind, source: None, failure, micros: None, times: 1 });
+            self.add(Event { at: now(), what: verb.as_str().into(), app, kind, source: None, failure, micros: None, times: 1 });
         }
     }
 
@@ -111,11 +117,11 @@ mod tests {
     #[test]
     fn what_changes_nothing_is_no_event_unless_it_was_denied_and_the_same_is_counted() {
         let events = Events::default();
-        events.asked(at(1), Verb::Get, (None, None), None);
-        events.asked(at(2), Verb::Get, (None, None), Some(FailureCode::NoToken));
-        events.asked(at(3), Verb::Set, (None, None), None);
+        events.asked(|| at(1), Verb::Get, (None, None), None);
+        events.asked(|| at(2), Verb::Get, (None, None), Some(FailureCode::NoToken));
+        events.asked(|| at(3), Verb::Set, (None, None), None);
         for second in 4..1_000 {
-            events.asked(at(second), Verb::Get, (None, None), Some(FailureCode::Denied));
+            events.asked(|| at(second), Verb::Get, (None, None), Some(FailureCode::Denied));
         }
         let told = events.newest_first();
         let facts: Vec<_> = told.iter().map(|event| (event.what.as_str(), event.times, event.at)).collect();
@@ -126,7 +132,7 @@ mod tests {
     fn the_oldest_make_room() {
         let events = Events::default();
         for second in 0..100 {
-            events.asked(at(second), if second % 2 == 0 { Verb::Set } else { Verb::Unset }, (None, None), None);
+            events.asked(|| at(second), if second % 2 == 0 { Verb::Set } else { Verb::Unset }, (None, None), None);
         }
         let told = events.newest_first();
         assert_eq!((told.len(), told[0].at), (MOST_EVENTS, at(99)));

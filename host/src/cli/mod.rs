@@ -4,6 +4,7 @@ mod agent;
 mod audit;
 mod docker;
 mod help;
+mod offline;
 mod plugin;
 mod policy;
 mod profile;
@@ -14,26 +15,21 @@ pub use self::{
     agent::{Agent, AgentAction, AgentInstall, AgentUninstall},
     audit::{Audit, AuditAction, AuditTail},
     docker::{Docker, DockerAction, DockerInstall, DockerUninstall},
+    offline::{Attenuate, Inspect},
     plugin::{Asked, OnTrial, Plugin, PluginAction, PluginAdd, PluginCheck, PluginDev, PluginInspect, PluginNew, PluginRemove, PluginRun},
     policy::{ClientFact, Policy, PolicyAction, PolicyCheck, PolicyTest},
     profile::{Profile, ProfileAction, ProfileFormat, ProfilePrompt, ProfileUse},
     setup::{Completions, Man, Setup, Shell, Uninstall},
     tokens::{App, Env, EnvFormat, Exec, Get, Wish},
 };
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, time::Duration};
 
 use clap::{
-    ArgAction, ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+    ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser},
-    value_parser,
 };
 
-use crate::{
-    config::DurationText,
-    delivery::Actions,
-    kind::Kind,
-    token::{Fingerprint, PERMISSION_LOCATION},
-};
+use crate::{config::DurationText, kind::Kind, token::Fingerprint};
 
 /// Hands every tool the narrowest Fly.io API token it needs.
 ///
@@ -287,47 +283,6 @@ pub struct Doctor {
     /// Print JSON: checks with name, state, text, command
     #[arg(long)]
     pub json: bool,
-}
-
-/// `flytoken inspect`.
-#[derive(Debug, PartialEq, Eq, Args)]
-pub struct Inspect {
-    /// Print JSON: tokens, problems
-    #[arg(long)]
-    pub json: bool,
-    /// Catches a token given as an argument, to say why that is not taken.
-    #[arg(hide = true, value_name = "TOKEN")]
-    pub refused: Vec<OsString>,
-}
-
-/// `flytoken attenuate`.
-#[derive(Debug, PartialEq, Eq, Args)]
-#[command(group = ArgGroup::new("limits").args(["caveats", "actions", "max_lifetime", "organization_id", "app_id"]).required(true).multiple(true))]
-pub struct Attenuate {
-    /// A file with caveats in Fly's JSON form, such as `[{"type":"Action","body":"r"}]`; `[]` for none
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["actions", "max_lifetime", "organization_id", "app_id", "if_present"])]
-    pub caveats: Option<PathBuf>,
-    /// Only these actions: r (read), w (write), c (create), d (delete), C (control)
-    #[arg(long, value_name = "ACTIONS")]
-    pub actions: Option<Actions>,
-    /// Only for so long from now, such as 10m
-    #[arg(long, value_parser = duration, value_name = "DURATION")]
-    pub max_lifetime: Option<Duration>,
-    /// Only this organisation, by its internal number
-    #[arg(long, value_parser = value_parser!(u64).range(1..), value_name = "NUMBER")]
-    pub organization_id: Option<u64>,
-    /// Only this app, by its internal number; may be repeated
-    #[arg(long, value_parser = value_parser!(u64).range(1..), value_name = "NUMBER", value_delimiter = ',')]
-    pub app_id: Vec<u64>,
-    /// Where no app is named, leave these actions allowed [if given without a value: r]
-    #[arg(long, value_name = "ACTIONS", num_args = 0..=1, default_missing_value = "r", requires = "app_id")]
-    pub if_present: Option<Actions>,
-    /// Narrow the macaroons of this location; the others stay as they are
-    #[arg(long, value_name = "URL", default_value = PERMISSION_LOCATION)]
-    pub location: String,
-    /// Catches a token given as an argument, to say why that is not taken.
-    #[arg(hide = true, value_name = "TOKEN")]
-    pub refused: Vec<OsString>,
 }
 
 /// `flytoken config`.

@@ -43,7 +43,7 @@ fn check(context: &Context, layers: &Layers, json: bool) -> Result<(), Failure> 
 }
 
 /// The configuration in force, or everything that is wrong, one line each.
-fn loaded(layers: &Layers) -> Result<Loaded, Failure> {
+pub(super) fn loaded(layers: &Layers) -> Result<Loaded, Failure> {
     load(layers).map_err(|errors| {
         let message = format!("the configuration does not hold:\n{errors}");
         failure(FailureCode::Misconfigured, message, "mend it, then run `flytoken config check`; a running agent goes on with what it has")

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{Context, usage};
+use super::{Context, quoted::Quoted, usage};
 use crate::{
     cli::{Env, EnvFormat},
     protocol::Failure,
@@ -21,23 +21,21 @@ pub(super) fn run(env: &Env, context: &Context) -> Result<(), Failure> {
 fn lines(format: EnvFormat, token: &str) -> Option<Zeroizing<String>> {
     // Room for a token all of whose characters are escaped: a text that has to grow leaves a copy behind.
     let mut lines = Zeroizing::new(String::with_capacity(token.len() * 6 + 128));
-    let mut quoted = |before: &str, escapes: &[(char, &str)], after: &str| {
-        lines.push_str(before);
-        for character in token.chars() {
-            match escapes.iter().find(|(special, _)| *special == character) {
-                Some((_, escape)) => lines.push_str(escape),
-                None => lines.push(character),
-            }
-        }
-        lines.push_str(after);
-    };
     match format {
         // flyctl prefers FLY_ACCESS_TOKEN, even an empty one.
-        EnvFormat::Bash => quoted("export FLY_API_TOKEN='", &[('\'', r"'\''")], "'\nunset FLY_ACCESS_TOKEN\n"),
-        EnvFormat::Fish => quoted("set -gx FLY_API_TOKEN '", &[('\'', r"\'"), ('\\', r"\\")], "'\nset -e FLY_ACCESS_TOKEN\n"),
+        EnvFormat::Bash => {
+            lines.push_str("export FLY_API_TOKEN=");
+            Quoted::Posix.push(token, &mut lines);
+            lines.push_str("\nunset FLY_ACCESS_TOKEN\n");
+        }
+        EnvFormat::Fish => {
+            lines.push_str("set -gx FLY_API_TOKEN ");
+            Quoted::Fish.push(token, &mut lines);
+            lines.push_str("\nset -e FLY_ACCESS_TOKEN\n");
+        }
         // Readers of such files agree on single quotes, in which nothing can be escaped.
         EnvFormat::Dotenv if token.contains(['\'', '\n', '\r']) => return None,
-        EnvFormat::Dotenv => quoted("FLY_API_TOKEN='", &[], "'\n"),
+        EnvFormat::Dotenv => ["FLY_API_TOKEN='", token, "'\n"].into_iter().for_each(|part| lines.push_str(part)),
         EnvFormat::Json => {
             let text = Zeroizing::new(serde_json::to_string(token).ok()?);
             lines.push_str("{\"FLY_API_TOKEN\":");

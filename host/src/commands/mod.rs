@@ -26,6 +26,7 @@ mod plugin;
 mod policy;
 mod profile;
 mod quick;
+mod quoted;
 mod refresh;
 mod revoke;
 mod set;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use super::{Context, administrators, doctor, usage};
+use super::{Context, administrators, doctor, quoted::Quoted, usage};
 use crate::{
     agent::{AgentLock, Holder},
     cli::{Profile, ProfileAction, ProfileFormat, ProfileUse},
@@ -103,11 +103,17 @@ fn paths(name: &str, context: &Context) -> Result<Paths, Failure> {
 
 fn switch(other: &ProfileUse, context: &Context) -> Result<(), Failure> {
     let paths = paths(&other.name, context)?;
-    let line = |name: &str, value: Option<&str>| match (other.format, value) {
-        (ProfileFormat::Bash, Some(value)) => format!("export {name}='{}'\n", value.replace('\'', r"'\''")),
-        (ProfileFormat::Bash, None) => format!("unset {name}\n"),
-        (ProfileFormat::Fish, Some(value)) => format!("set -gx {name} '{}'\n", value.replace('\\', r"\\").replace('\'', r"\'")),
-        (ProfileFormat::Fish, None) => format!("set -e {name}\n"),
+    let (set, is, unset, quoted) = match other.format {
+        ProfileFormat::Bash => ("export ", "=", "unset ", Quoted::Posix),
+        ProfileFormat::Fish => ("set -gx ", " ", "set -e ", Quoted::Fish),
+    };
+    let line = |name: &str, value: Option<&str>| {
+        let mut line = [if value.is_some() { set } else { unset }, name].concat();
+        if let Some(value) = value {
+            line.push_str(is);
+            quoted.push(value, &mut line);
+        }
+        line + "\n"
     };
     // So that `fly`, typed in the same shell, means the same account.
     let fly = paths.profile().and_then(|_| paths.fly()).and_then(Path::to_str);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Context, agent, unexpected};
+use super::{Context, unexpected};
 use crate::{
     cli,
     output::{Moments, Paint, Table, json},
@@ -15,12 +15,11 @@ pub(super) fn run(status: &cli::Status, context: &Context) -> Result<(), Failure
     if status.json {
         return context.output.print_json(&json::Status::from(&*answer));
     }
-    context.output.print(&context.typed().text(&text(&answer, agent::start(context), context.output.paint(), &context.moments())))
+    context.output.print(&context.typed().text(&text(&answer, context.output.paint(), &context.moments())))
 }
 
-/// `start` has an agent answer.
-fn text(status: &Status, start: &str, paint: Paint, moments: &Moments) -> String {
-    let mut text = facts(status, start, paint, moments).lines();
+fn text(status: &Status, paint: Paint, moments: &Moments) -> String {
+    let mut text = facts(status, paint, moments).lines();
     let mut add = |table: Table| {
         text.push('\n');
         text.push_str(&table.lines());
@@ -45,7 +44,7 @@ fn text(status: &Status, start: &str, paint: Paint, moments: &Moments) -> String
     text
 }
 
-fn facts(status: &Status, start: &str, paint: Paint, moments: &Moments) -> Table {
+fn facts(status: &Status, paint: Paint, moments: &Moments) -> Table {
     let mut facts = Table::new(paint, []);
     let Status { version, pid, agent, system, started, storage, login, config, chain, strict, .. } = status;
     facts.fact(
@@ -54,7 +53,7 @@ fn facts(status: &Status, start: &str, paint: Paint, moments: &Moments) -> Table
             let whose = if *system { " for the whole system" } else { "" };
             format!("{}{whose}, process {pid}, version {}, since {}", paint.good("running"), plain::line(version), moments.both(*started))
         } else {
-            format!("{}; start one: `{start}`", paint.fair("not running"))
+            format!("{}; start one: `flytoken agent`", paint.fair("not running"))
         },
     );
     let generation = login.generation.as_ref().map(|generation| format!(", generation {}", plain::line(generation)));
@@ -349,7 +348,7 @@ cli        api  readonly  22:13 (in 30 s)  unavailable: `fly` failed
 
 … and 2 more sources that are not asked for a while
 ";
-        assert_eq!(text(&status(), "flytoken agent", Paint::new(false), &Moments::at(now, TimeZone::UTC)), expected);
+        assert_eq!(text(&status(), Paint::new(false), &Moments::at(now, TimeZone::UTC)), expected);
     }
 
     #[test]

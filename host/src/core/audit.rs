@@ -251,7 +251,7 @@ impl Core {
         let answer = self.served(client, request).await;
         self.inner.requests.add(verb, answer.as_ref());
         let resolver = &self.inner.resolver;
-        resolver.events.asked(resolver.clock.now(), verb, subject, answer.as_ref().err().map(|failure| failure.code));
+        resolver.events.asked(|| resolver.clock.now(), verb, subject, answer.as_ref().err().map(|failure| failure.code));
         answer
     }
 

@@ -10,17 +10,17 @@ use std::{
 
 use serde_json::json;
 
-use super::{Context, failure};
+use super::Context;
 use crate::{
     app::AppName,
     app_from::{self, AppFromError},
     cli::{App, Global, Wish},
-    config,
+    commands::config,
     docker::{Credentials, NO_SERVER, NOT_FOUND, PROGRAM, Question, REGISTRY, is_fly},
     kind::Kind,
     output::Output,
     plain,
-    protocol::{Failure, FailureCode, StepOutcome},
+    protocol::{Failure, StepOutcome},
     system::{Clock, Environment},
 };
 
@@ -90,9 +90,7 @@ fn app(context: &Context) -> Result<Option<AppName>, Failure> {
         Err(error) => return Err(error.into()),
     }
     let layers = context.paths.layers(rustix::process::getuid().as_raw());
-    let loaded = config::load(&layers)
-        .map_err(|errors| failure(FailureCode::Misconfigured, errors.to_string(), "mend it, then run `flytoken config check`"))?;
-    Ok(loaded.config.docker_app.clone())
+    Ok(config::loaded(&layers)?.config.docker_app.clone())
 }
 
 /// Why there is no answer.

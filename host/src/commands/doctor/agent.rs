@@ -38,7 +38,7 @@ pub(super) fn check(context: &Context, running: &Result<Running, Failure>) -> Ch
             Check::ok("agent", text)
         }
         Ok(Running::None) if context.global.agent == AgentUse::Never => Check::ok("agent", "not asked, as --agent never says"),
-        Ok(Running::None) => Check::warn("agent", "none runs, so that every command resolves by itself").mended_by(start(context)),
+        Ok(Running::None) => Check::warn("agent", "none runs, so that every command resolves by itself").mended_by("flytoken agent"),
         Err(failure) => Check::fail("agent", format!("{}; {}", failure.message, failure.hint)).mended_as(&failure.hint),
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn check(context: &Context, running: &Result<Running, Failure>) -> Ch
     };
     let file = shown(policy.file());
     if policy.requires_agent() && matches!(running, Ok(Running::None)) {
-        return Check::fail("policy", format!("{file} requires an agent, and none runs")).mended_by(crate::commands::agent::start(context));
+        return Check::fail("policy", format!("{file} requires an agent, and none runs")).mended_by("flytoken agent");
     }
     if policy.reports_only() {
         return Check::warn("policy", format!("{file} only reports what it would deny")).mended_by("flytoken policy show");
