@@ -162,10 +162,12 @@ fn after_an_upgrade_it_ends_once_nobody_waits_and_the_newer_program_answers() {
     fly.mints("web", &[minted(1, DAY)]);
     fly.says(&format!("touch \"$notes/asked\"; until [ -e \"$notes/go\" ]; do sleep 0.02; done; {MINT}"));
     // Programs hold what the search for leaked tokens takes for one.
-    let (program, newer) = (home.outside("secrets/flytoken"), home.outside("secrets/newer"));
-    fs::create_dir(home.outside("secrets")).unwrap();
-    for path in [&program, &newer] {
-        fs::copy(env!("CARGO_BIN_EXE_flytoken"), path).unwrap();
+    let secrets = home.outside("secrets");
+    fs::create_dir(&secrets).unwrap();
+    let program = secrets.join("flytoken");
+    fs::copy(env!("CARGO_BIN_EXE_flytoken"), &program).unwrap();
+    for name in ["flytokend", "newer"] {
+        fs::copy(env!("CARGO_BIN_EXE_flytokend"), secrets.join(name)).unwrap();
     }
     // What is installed right now is not what answers.
     home.set_clock(60);
@@ -174,7 +176,7 @@ fn after_an_upgrade_it_ends_once_nobody_waits_and_the_newer_program_answers() {
     let mut client = Wire::connect(&manager.socket);
     client.send(&frame(1, &get("web")));
     eventually("the question", || fly.note("asked"));
-    fs::rename(&newer, &program).unwrap();
+    fs::rename(secrets.join("newer"), secrets.join("flytokend")).unwrap();
     // It hears of that when somebody connects, and is still there for whoever waits.
     assert_eq!(home.run(&["status", "--json"]).json()["agent"]["pid"], first.pid());
     eventually("the log", || first.log().contains("a newer program is in place").then_some(()));

@@ -93,7 +93,7 @@ fn commands(home: &Path) -> Commands {
         ("https_proxy", "http://proxy:1".into()),
         ("FLYTOKEN_TEST_WRITES", home.join("notes").into()),
     ]);
-    Commands::new(PathBuf::from(env!("CARGO_BIN_EXE_flytoken")), home.join("scratch"), &environment)
+    Commands::new(PathBuf::from(env!("CARGO_BIN_EXE_flytokend")), home.join("scratch"), &environment)
 }
 
 fn invocation(home: &Path, timeout: Duration) -> Invocation {

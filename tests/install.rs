@@ -43,7 +43,7 @@ fn install_writes_two_units_and_tells_systemd_and_uninstall_undoes_both() {
     let [socket, service] = units(&home).map(|unit| fs::read_to_string(unit).unwrap());
     let path = home.path(".local/state/flytoken/run/agent.sock");
     assert!(socket.contains(&format!("\nListenStream={}\nSo", path.display()).replace("\nSo", "\n")), "{socket}");
-    assert!(service.contains(&format!("\nExecStart=\"{}\" agent\n", env!("CARGO_BIN_EXE_flytoken"))), "{service}");
+    assert!(service.contains(&format!("\nExecStart=\"{}\" agent\n", env!("CARGO_BIN_EXE_flytokend"))), "{service}");
     assert!(service.contains(&format!("\nEnvironment=\"FLYTOKEN_SOCKET={}\"\n", path.display())), "{service}");
     assert!(service.contains(&format!("\nEnvironment=\"PATH={}:/usr/bin:/bin\"\n", home.outside("bin").display())), "{service}");
     for line in ["Type=notify", "WatchdogSec=4min", "NoNewPrivileges=yes"] {
@@ -220,7 +220,7 @@ fn doctor_says_what_is_installed_and_what_that_runs_and_nobody_is_told_to_start_
     fs::write(&unit, text.replace("Environment=\"PATH=", "Environment=\"PATH=/elsewhere:")).unwrap();
     is(&service().0, "ok", &shown, None);
 
-    let own = env!("CARGO_BIN_EXE_flytoken");
+    let own = env!("CARGO_BIN_EXE_flytokend");
     let install = Some("flytoken agent install");
     for (program, state, what) in
         [("/nowhere/flytoken", "fail", "which is gone"), ("/bin/sh", "warn", "runs another program than this one: /bin/sh")]

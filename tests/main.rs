@@ -61,6 +61,7 @@ mod pins;
 mod plugin;
 mod policy;
 mod profiles;
+mod programs;
 mod readme;
 mod renewal;
 mod replaced;

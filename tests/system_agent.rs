@@ -408,10 +408,10 @@ fn every_command_line_of_the_units_is_one_that_this_program_takes() {
 #[test]
 fn systemd_takes_the_units_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
-    let program = env!("CARGO_BIN_EXE_flytoken");
+    let program = env!("CARGO_BIN_EXE_flytokend");
     // All of them first: one names another.
     for (unit, text) in units() {
-        let text = text.replace("/usr/local/bin/flytoken", program).replace("%h/.local/bin/flytoken", program);
+        let text = text.replace("/usr/local/bin/flytokend", program).replace("%h/.local/bin/flytokend", program);
         fs::write(folder.path().join(&unit), text).unwrap();
     }
     for (unit, _) in units() {

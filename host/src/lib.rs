@@ -60,6 +60,7 @@ pub mod hex;
 pub mod local_disk;
 pub mod paths;
 pub mod plain;
+pub mod programs;
 pub mod system;
 pub mod trust;
 

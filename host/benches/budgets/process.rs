@@ -21,10 +21,10 @@ pub(crate) fn run(table: &Table) {
     let question = setting.path("question");
     fs::write(&question, docker::REGISTRY).unwrap();
     let succeeds = |command: &mut Command| assert!(command.stdout(Stdio::null()).status().unwrap().success());
-    let get = || succeeds(setting.flytoken().args(["get", "app-0"]).stdin(Stdio::null()));
+    let flytoken = || setting.command(env!("CARGO_BIN_EXE_flytoken"));
+    let get = || succeeds(flytoken().args(["get", "app-0"]).stdin(Stdio::null()));
     let helper = || {
-        let mut command = setting.flytoken();
-        succeeds(command.arg0(docker::PROGRAM).arg("get").env("FLY_APP", "app-0").stdin(File::open(&question).unwrap()));
+        succeeds(flytoken().arg0(docker::PROGRAM).arg("get").env("FLY_APP", "app-0").stdin(File::open(&question).unwrap()));
     };
     let truth = || succeeds(Command::new("/bin/true").env_clear());
     get();

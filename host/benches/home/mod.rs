@@ -53,9 +53,9 @@ impl Home {
         ]
     }
 
-    /// The binary in this home.
-    pub(crate) fn flytoken(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_flytoken"));
+    /// A program in this home.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         command.env_clear().envs(self.variables()).current_dir(self.path("home"));
         command
     }
@@ -67,7 +67,8 @@ pub(crate) struct Running(Child);
 impl Running {
     /// An agent of this home, once it listens.
     pub(crate) fn agent(home: &Home) -> Self {
-        let mut command = home.flytoken();
+        // What a service manager starts.
+        let mut command = home.command(env!("CARGO_BIN_EXE_flytokend"));
         command.arg("agent");
         Self::start(command, &home.socket())
     }

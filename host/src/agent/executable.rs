@@ -8,11 +8,15 @@ use std::{
     fs::{self, Metadata},
     io,
     os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
-use crate::{system::Clock, time::Timestamp};
+use crate::{
+    programs::{self, WHOLE, installed_path},
+    system::Clock,
+    time::Timestamp,
+};
 
 /// The program of this process, and where whoever starts it finds it.
 #[derive(Debug)]
@@ -34,9 +38,10 @@ impl Executable {
     /// # Errors
     /// If the system does not tell.
     pub fn of_this_process(name: &OsStr) -> io::Result<Self> {
-        let path = installed_path(name, None)?;
+        let path = installed_path(WHOLE, name, None)?;
         // On Linux the file itself, even if it has no name any more.
-        let runs = if cfg!(target_os = "linux") { fs::metadata("/proc/self/exe") } else { fs::metadata(&path) }?;
+        let own = if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { programs::own()? };
+        let runs = fs::metadata(own)?;
         Ok(Self { path, runs: Identity::of(&runs) })
     }
 
@@ -52,23 +57,6 @@ impl Identity {
     fn of(metadata: &Metadata) -> Self {
         Self { device: metadata.dev(), number: metadata.ino() }
     }
-}
-
-/// Where this process's program is to be found after an upgrade as well: a package manager puts each version into a folder of its own, and
-/// what leads there from a stable place is a link. `name` is what it was started as, `search` the folders in which that was looked for.
-///
-/// # Errors
-/// If the system does not tell.
-pub fn installed_path(name: &OsStr, search: Option<&OsStr>) -> io::Result<PathBuf> {
-    let real = std::env::current_exe()?;
-    let leads_there = |path: &Path| path.is_absolute() && path.canonicalize().is_ok_and(|path| path == real);
-    let name = Path::new(name);
-    let candidates = if name.components().count() > 1 || name.is_absolute() {
-        vec![std::path::absolute(name)?]
-    } else {
-        search.map(|search| std::env::split_paths(search).map(|folder| folder.join(name)).collect()).unwrap_or_default()
-    };
-    Ok(candidates.into_iter().find(|path| leads_there(path)).unwrap_or(real))
 }
 
 /// Whether nobody has changed the file for a while. A clock that was set back says so at once.
@@ -98,7 +86,7 @@ mod tests {
     #[test]
     fn a_newer_file_in_its_place_counts_once_nobody_changes_it_any_more() {
         let folder = tempfile::tempdir().unwrap();
-        let (path, link) = (folder.path().join("1.0"), folder.path().join("flytoken"));
+        let (path, link) = (folder.path().join("1.0"), folder.path().join(WHOLE));
         fs::write(&path, "old").unwrap();
         symlink(&path, &link).unwrap();
         let executable = Executable { path: link.clone(), runs: Identity::of(&fs::metadata(&path).unwrap()) };
@@ -113,21 +101,5 @@ mod tests {
         symlink(folder.path().join("1.1"), &link).unwrap();
         assert!(!executable.is_replaced(&at_once), "it may be written still");
         assert!(executable.is_replaced(&later));
-    }
-
-    #[test]
-    fn a_program_is_known_by_the_link_that_it_was_started_by() {
-        let real = std::env::current_exe().unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let link = folder.path().join("flytoken");
-        symlink(&real, &link).unwrap();
-        symlink("/bin/sh", folder.path().join("other")).unwrap();
-        let search = std::env::join_paths([Path::new("/nowhere"), folder.path()]).unwrap();
-        let path = |name: &Path, search: Option<&OsStr>| installed_path(name.as_os_str(), search).unwrap();
-        assert_eq!(path(Path::new("flytoken"), Some(&search)), link);
-        assert_eq!(path(&link, None), link);
-        for (name, search) in [("flytoken", None), ("other", Some(search.as_os_str())), ("/bin/sh", None), ("", None)] {
-            assert_eq!(path(Path::new(name), search), real, "{name}");
-        }
     }
 }

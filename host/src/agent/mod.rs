@@ -27,7 +27,7 @@ pub use activation::{ActivationError, passed};
 #[cfg(not(target_os = "linux"))]
 pub use endpoint::check_directory_of;
 pub use endpoint::{Endpoint, EndpointError, Pid};
-pub use executable::{Executable, installed_path};
+pub use executable::Executable;
 pub use lock::{AgentLock, Holder};
 pub use process::harden;
 pub use service_manager::{Notice, ServiceManager};

@@ -20,6 +20,8 @@ use super::{
     peer::PeerHandle,
     process::{Process, lives},
 };
+#[cfg(target_os = "linux")]
+use crate::programs::{CLIENT, WHOLE, beside};
 
 /// Looks at processes. Clones share what they know of executables.
 #[cfg(target_os = "linux")]
@@ -52,27 +54,48 @@ impl Attestor {
     }
 }
 
-/// This process's own executable.
+/// flytoken's own programs: that of this process, and the one beside it.
 #[cfg(target_os = "linux")]
 #[derive(Debug, Default)]
-pub(super) struct Own {
-    running: Option<Running>,
+pub(super) struct Own(Vec<Program>);
+
+/// One of them, and where it lies.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+struct Program {
+    running: Running,
     path: Option<PathBuf>,
 }
 
 #[cfg(target_os = "linux")]
 impl Own {
-    /// Whether what runs, which the kernel calls `name`, is flytoken: the same file, or what is at the same place by now, as after an upgrade.
+    fn of_this_process() -> io::Result<Self> {
+        let process = Process::open(std::process::id())?;
+        let running = Running::of(&process)?;
+        let path = running.place(process.executable_path()?, Lookup::Waiting)?.path;
+        Ok(Self::with_beside(Program { running, path }))
+    }
+
+    fn with_beside(own: Program) -> Self {
+        let places = own.path.iter().flat_map(|own| [CLIENT, WHOLE].map(|program| beside(own, program)));
+        // Of what is not there yet nobody could say who put it there.
+        let there = places.filter_map(|path| Some(Program { running: Running::at(&path).ok()?, path: Some(path) }));
+        let there: Vec<_> = there.collect();
+        Self([own].into_iter().chain(there).collect())
+    }
+
+    /// Whether what runs, which the kernel calls `name`, is flytoken: the same file as one of them, or what is at the same place by now, as after
+    /// an upgrade.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] if that has to be waited for.
     pub(super) fn is(&self, running: &Running, name: Option<&Path>, lookup: Lookup) -> io::Result<bool> {
-        if self.running.as_ref().is_some_and(|own| own.identity == running.identity) {
+        if self.0.iter().any(|own| own.running.identity == running.identity) {
             return Ok(true);
         }
-        match &self.path {
-            Some(path) if name == Some(path) => running.lies_at(path, lookup),
-            _ => Ok(false),
+        match name.filter(|name| self.0.iter().any(|own| own.path.as_deref() == Some(name))) {
+            Some(path) => running.lies_at(path, lookup),
+            None => Ok(false),
         }
     }
 }
@@ -81,11 +104,7 @@ impl Own {
 impl Attestor {
     /// The one of this process. Made at its start: later its executable may have been replaced.
     pub fn new() -> Self {
-        let own = Process::open(std::process::id()).and_then(|process| {
-            let running = Running::of(&process)?;
-            let path = running.place(process.executable_path()?, Lookup::Waiting)?.path;
-            Ok(Own { running: Some(running), path })
-        });
+        let own = Own::of_this_process();
         Self { own: Arc::new(own.unwrap_or_default()), digests: Arc::default() }
     }
 
@@ -201,5 +220,34 @@ struct WouldWait;
 impl Default for Attestor {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn flytokens_own_are_both_programs_as_they_are_when_the_agent_starts_and_what_takes_their_place() {
+        let home = tempfile::tempdir().unwrap();
+        let [client, whole, other] = [CLIENT, WHOLE, "other"].map(|name| fs::canonicalize(home.path()).unwrap().join(name));
+        let put = |path: &Path| fs::write(path, "").unwrap();
+        let own = || Own::with_beside(Program { running: Running::at(&whole).unwrap(), path: Some(whole.clone()) });
+        let is = |own: &Own, path: &Path| own.is(&Running::at(path).unwrap(), Some(path), Lookup::Waiting).unwrap();
+        put(&whole);
+        put(&other);
+        let alone = own();
+        put(&client);
+        assert!(is(&alone, &whole));
+        assert!(!is(&alone, &client), "who put it there since then is not known");
+        let both = own();
+        assert!(is(&both, &whole) && is(&both, &client) && !is(&both, &other));
+        for path in [&client, &whole] {
+            fs::rename(path, home.path().join("older")).unwrap();
+            put(path);
+            assert!(is(&both, path), "as after an upgrade");
+        }
     }
 }

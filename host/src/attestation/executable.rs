@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{AtFlags, Statx, StatxFlags, statx};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Statx, StatxFlags, openat, statx};
 
 use super::{Executable, lookup::Lookup, process::Process};
 use crate::trust::{self, Untrusted};
@@ -41,7 +41,15 @@ impl From<&Statx> for Identity {
 impl Running {
     /// What the process runs now. An error also where nobody may look, as at a process of another user.
     pub(super) fn of(process: &Process) -> io::Result<Self> {
-        let file = process.executable()?;
+        Self::held(process.executable()?)
+    }
+
+    /// What a process runs that is started by this path now.
+    pub(super) fn at(path: &Path) -> io::Result<Self> {
+        Self::held(openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
+    }
+
+    fn held(file: OwnedFd) -> io::Result<Self> {
         let found = statx(file.as_fd(), "", AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC, StatxFlags::INO)?;
         Ok(Self { identity: Identity::from(&found), file })
     }

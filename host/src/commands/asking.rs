@@ -1,59 +1,45 @@
-//! Who answers a command's request: the agent, or a core in this process.
+//! Who answers a command's request: an agent, or whatever stands in for one.
 
-use tokio::time::Instant;
-
-use super::{Context, failure, local::Local, turn::Turn};
+use super::{Context, failure};
 use crate::{
     cli::AgentUse,
     client::{self, ClientError},
-    core::PATIENCE,
     protocol::{Answer, Failure, FailureCode, Reply, Request},
 };
 
+/// What stands in for an agent where there is none.
+pub(super) trait StandIn: Send {
+    /// Its answer.
+    fn answer(&self, request: Request, context: &Context) -> Result<Reply, Failure>;
+
+    /// Its answer, about what this user keeps.
+    fn answer_own(&self, request: Request, context: &Context) -> Result<Reply, Failure>;
+
+    /// Revokes what it replaced, where the configuration wants that.
+    fn revoke_replaced(&self);
+
+    /// Ends it, once what it promised is done.
+    fn settle(&self);
+}
+
 impl Context {
-    /// The agent's answer if there is an agent, else this process's own. An agent that is there and cannot be asked is a failure: going
-    /// on without it could mint twice, or hand out what it would not.
+    /// The agent's answer if there is an agent, else that of what stands in for one. An agent that is there and cannot be asked is a failure:
+    /// going on without it could mint twice, or hand out what it would not.
     pub(super) fn ask(&self, request: Request) -> Result<Reply, Failure> {
-        if let Some(reply) = self.ask_agent(&request)? {
-            return Ok(reply);
+        match self.ask_agent(&request)? {
+            Some(reply) => Ok(reply),
+            None => self.stand_in.answer(request, self),
         }
-        let deadline = Instant::now() + PATIENCE;
-        let turn = Turn::take(self.paths.state(), &request)?;
-        // An agent may have come up while others had their turn.
-        if turn.is_some()
-            && let Some(reply) = self.ask_agent(&request)?
-        {
-            return Ok(reply);
-        }
-        let local = match Local::start(self, turn) {
-            Ok(local) => local,
-            Err(failure) => {
-                // Or right now, and taken the databases.
-                let agents = if failure.code == FailureCode::Agent { self.ask_agent(&request)? } else { None };
-                return agents.ok_or(failure);
-            }
-        };
-        let answer = local.answer(request, deadline);
-        self.local.replace(Some(local));
-        answer
     }
 
-    /// The answer of this user's own agent if one runs, else this process's own: about what this user keeps, which no agent of the whole
-    /// system knows.
+    /// The answer of this user's own agent if one runs, else that of what stands in for one: about what this user keeps, which no agent of the
+    /// whole system knows.
     pub(super) fn ask_own(&self, request: Request) -> Result<Reply, Failure> {
         let own = match self.paths.socket().ok().flatten() {
             Some(socket) if self.global.agent != AgentUse::Never => client::ask(socket, &request)?,
             _ => None,
         };
-        if let Some(answer) = own {
-            return answer;
-        }
-        // Before the next one: each has the databases for itself while it works.
-        self.settle();
-        let local = Local::start(self, None)?;
-        let answer = local.answer(request, Instant::now() + PATIENCE);
-        self.local.replace(Some(local));
-        answer
+        own.unwrap_or_else(|| self.stand_in.answer_own(request, self))
     }
 
     /// The agent's answer; none if there is no agent, or it is not to be asked.
@@ -100,20 +86,6 @@ impl Context {
         let Some(agent) = self.paths.system_agent() else { return failure };
         let asked = format!("no agent of your own runs, so that the system's was asked, at {}", agent.socket.display());
         Failure { hint: format!("{}; {asked}", failure.hint), ..failure }
-    }
-
-    /// Revokes what this process replaced, where the configuration wants that and no agent sees to it.
-    pub(super) fn revoke_replaced(&self) {
-        if let Some(local) = self.local.borrow_mut().as_mut() {
-            local.revoke_replaced();
-        }
-    }
-
-    /// Ends the core of this process, once what it promised is done.
-    pub(super) fn settle(&self) {
-        if let Some(local) = self.local.take() {
-            local.settle();
-        }
     }
 }
 

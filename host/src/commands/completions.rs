@@ -8,7 +8,7 @@ use clap_complete::{
     env::{EnvCompleter, Shells},
 };
 
-use super::{Context, profile};
+use super::{Context, in_process::InProcess, profile};
 use crate::{
     cli::{Cli, Completions, Global, Shell},
     client, config,
@@ -45,7 +45,7 @@ pub(super) fn answer(shell: &dyn EnvCompleter, arguments: &[OsString], environme
     let output = Output::of_this_process(&environment);
     let program = arguments.first().cloned().unwrap_or_default();
     let line = arguments.get(2..).unwrap_or_default().to_vec();
-    let Ok(context) = Context::new(global(&line), program, environment, clock, output) else {
+    let Ok(context) = Context::new(global(&line), program, environment, clock, output, Box::new(InProcess::default())) else {
         return ExitCode::from(FailureCode::Usage as u8);
     };
     let mut command = with_values(Cli::command(), &Arc::new(Names::of(&context)));

@@ -13,7 +13,7 @@ pub(super) const FAILED: u8 = 125;
 
 /// Returns only if the command cannot be started.
 pub(super) fn run(exec: &Exec, context: &Context) -> Stopped {
-    replace(exec, context).unwrap_or_else(Stopped::from)
+    replace(exec, context).unwrap_or_else(|failure| Stopped { failure, exit: Some(FAILED) })
 }
 
 fn replace(exec: &Exec, context: &Context) -> Result<Stopped, Failure> {
@@ -28,7 +28,7 @@ fn replace(exec: &Exec, context: &Context) -> Result<Stopped, Failure> {
     }
     context.tell(&delivered.facts);
     // Nothing of this process is left once the command has taken its place.
-    context.settle();
+    context.stand_in.settle();
     let cause = command.exec();
     let name = program.to_string_lossy();
     let (exit, message, hint) = if cause.kind() == io::ErrorKind::NotFound {

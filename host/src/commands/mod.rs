@@ -15,7 +15,10 @@ mod doctor;
 mod env;
 mod exec;
 mod explain;
+mod front;
 mod get;
+mod handover;
+mod in_process;
 mod input;
 mod inspect;
 mod invalidate;
@@ -39,14 +42,16 @@ mod typed;
 mod uninstall;
 mod unset;
 
-pub use docker::answer as answer_docker;
+pub use front::ask;
 
-use std::{cell::RefCell, ffi::OsString, path::Path, process::ExitCode, sync::Arc};
+use std::{ffi::OsString, path::Path, process::ExitCode, sync::Arc};
 
+use self::{asking::StandIn, in_process::InProcess};
 use crate::{
     app::AppName,
     app_from,
     cli::{App, Cli, Command, Global},
+    docker::is_helper,
     output::{Moments, Output},
     paths::{Paths, System},
     policy as administrator,
@@ -56,39 +61,35 @@ use crate::{
 
 /// Does what the arguments say, the program's name first, and tells how it went.
 pub fn run(arguments: &[OsString], environment: Environment, clock: Arc<dyn Clock>) -> ExitCode {
+    let program = arguments.first().cloned().unwrap_or_default();
+    // Docker starts its helpers by their names.
+    if is_helper(&program) {
+        return docker::answer(arguments, environment, clock, |_| Box::new(InProcess::default()));
+    }
     if let Some(shell) = completions::asking(arguments, &environment) {
         return completions::answer(shell, arguments, environment, clock);
     }
     let output = Output::of_this_process(&environment);
-    let cli = match quick::parse(arguments).map_or_else(|| Cli::from_arguments(arguments), Ok) {
+    let cli = match Cli::from_arguments(arguments) {
         Ok(cli) => cli,
         Err(error) => return refused(&error, arguments, output),
     };
     let (command, global) = (cli.command, cli.global);
     let (json, is_exec, is_refresh) = (command.json(), matches!(command, Command::Exec(_)), matches!(command, Command::Refresh(_)));
-    let code = |failure: &Failure| if is_exec { exec::FAILED } else { failure.code as u8 };
-    let program = arguments.first().cloned().unwrap_or_default();
-    let context = match Context::new(global, program, environment, clock, output) {
+    let context = match Context::new(global, program, environment, clock, output, Box::new(InProcess::default())) {
         Ok(context) => context,
         Err(failure) => {
             output.report(&failure, json);
-            return ExitCode::from(code(&failure));
+            return ExitCode::from(if is_exec { exec::FAILED } else { failure.code as u8 });
         }
     };
-    let exit = match dispatch(command, &context) {
-        Ok(exit) => exit,
-        Err(Stopped { failure, exit }) => {
-            let failure = context.typed().failure(failure);
-            output.report(&failure, json);
-            ExitCode::from(exit.unwrap_or_else(|| code(&failure)))
-        }
-    };
+    let exit = context.end(dispatch(command, &context), json);
     // After the answer has gone out: what is still to be kept costs its reader no time.
     if is_refresh {
         // Whoever asks for a token reads until this process ends; whoever has one replaced reads nothing.
-        context.revoke_replaced();
+        context.stand_in.revoke_replaced();
     }
-    context.settle();
+    context.stand_in.settle();
     exit
 }
 
@@ -162,27 +163,42 @@ struct Context {
     clock: Arc<dyn Clock>,
     paths: Paths,
     output: Output,
-    /// The core in this process, once one was needed.
-    local: RefCell<Option<local::Local>>,
+    stand_in: Box<dyn StandIn>,
 }
 
 impl Context {
-    fn new(global: Global, program: OsString, environment: Environment, clock: Arc<dyn Clock>, output: Output) -> Result<Self, Failure> {
+    fn new(
+        global: Global,
+        program: OsString,
+        environment: Environment,
+        clock: Arc<dyn Clock>,
+        output: Output,
+        stand_in: Box<dyn StandIn>,
+    ) -> Result<Self, Failure> {
         let paths = Paths::new(&environment, global.profile.as_deref(), administrators(&environment))
             .map_err(|error| usage(error.to_string(), "name a profile by 1 to 32 of `a-z`, `0-9` and `-`: `--profile work`"))?;
-        Ok(Self { global, program, environment, clock, paths, output, local: RefCell::default() })
+        Ok(Self { global, program, environment, clock, paths, output, stand_in })
     }
 
     /// The same, for another thread to ask with.
     fn twin(&self) -> Result<Self, Failure> {
         let Self { global, program, environment, clock, output, .. } = self;
-        Self::new(global.clone(), program.clone(), environment.clone(), Arc::clone(clock), *output)
+        Self::new(global.clone(), program.clone(), environment.clone(), Arc::clone(clock), *output, Box::new(InProcess::default()))
     }
 
     /// The app meant.
     fn app(&self, app: &App) -> Result<AppName, Failure> {
         let named = app.app.as_deref().or(app.app_option.as_deref());
         Ok(app_from::find(named, &self.environment, Path::new("."))?)
+    }
+
+    /// Tells how a command went, where that is a failure.
+    fn end(&self, done: Result<ExitCode, Stopped>, json: bool) -> ExitCode {
+        done.unwrap_or_else(|Stopped { failure, exit }| {
+            let failure = self.typed().failure(failure);
+            self.output.report(&failure, json);
+            ExitCode::from(exit.unwrap_or(failure.code as u8))
+        })
     }
 
     fn moments(&self) -> Moments {

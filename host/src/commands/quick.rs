@@ -1,14 +1,15 @@
 //! The shortest way to the most frequent command: `flytoken get` without what is rarely typed.
 //!
 //! Building the whole command line costs more than asking the agent. So what is plainly a `get` is read here; whatever is not plain is left
-//! to the whole command line, which also has the words for what is wrong. Both read the same into the same, and a test keeps it so.
+//! to the whole command line, of `flytokend`, which also has the words for what is wrong. Both read the same into the same, and a test keeps
+//! it so.
 
 use std::ffi::OsString;
 
-use crate::cli::{Cli, Command, Get, Global};
+use crate::cli::Get;
 
 /// Reads the arguments, the program's name first; none if they are more than this can tell.
-pub(super) fn parse(arguments: &[OsString]) -> Option<Cli> {
+pub(super) fn parse(arguments: &[OsString]) -> Option<Get> {
     let mut words = arguments.iter().skip(1).map(|word| word.to_str());
     if words.next()?? != "get" {
         return None;
@@ -29,7 +30,7 @@ pub(super) fn parse(arguments: &[OsString]) -> Option<Cli> {
         }
     }
     get.kind = kind.unwrap_or_default();
-    Some(Cli { global: Global::default(), command: Command::Get(get) })
+    Some(get)
 }
 
 /// A value that no option can be mistaken for.
@@ -40,10 +41,12 @@ fn plain_value(word: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::{Cli, Command, Global};
 
     fn both(line: &str) -> (Option<Cli>, Option<Cli>) {
         let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        (parse(&arguments), Cli::from_arguments(&arguments).ok())
+        let quick = parse(&arguments).map(|get| Cli { global: Global::default(), command: Command::Get(get) });
+        (quick, Cli::from_arguments(&arguments).ok())
     }
 
     #[test]

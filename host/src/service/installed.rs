@@ -107,12 +107,12 @@ mod tests {
         ];
         for kind in kinds {
             let folder = tempfile::tempdir().unwrap();
-            let service = kind(&definition("/bin/flytoken", "/bin"), folder.path());
+            let service = kind(&definition("/bin/flytokend", "/bin"), folder.path());
             let file = service.files.last().unwrap().path.clone();
             assert_eq!(service.installed(), Installed::Not);
-            write(&kind(&definition("/bin/flytoken", "/usr/bin:/other"), folder.path()));
+            write(&kind(&definition("/bin/flytokend", "/usr/bin:/other"), folder.path()));
             assert_eq!(service.installed(), Installed::Current { file: file.clone() });
-            for program in ["/old/flytoken", "/a & b/100% \"mine\"/$bin/flytoken"] {
+            for program in ["/old/flytokend", "/a & b/100% \"mine\"/$bin/flytokend"] {
                 write(&kind(&definition(program, "/bin"), folder.path()));
                 assert_eq!(service.installed(), Installed::Other { file: file.clone(), program: Some(program.into()) });
             }

@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn launchd_keeps_the_agent_running_with_its_variables() {
         let definition = Definition {
-            program: "/opt/homebrew/bin/flytoken".into(),
+            program: "/opt/homebrew/bin/flytokend".into(),
             profile: ProfileName::parse("work").ok(),
             socket: "/Users/me/agent.sock".into(),
             variables: vec![("PATH", "/opt/homebrew/bin:/a & b".into())],
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(path, Path::new("/Users/me/Library/LaunchAgents/io.github.flytoken.agent.work.plist"));
         for part in [
             "<key>Label</key>\n  <string>io.github.flytoken.agent.work</string>",
-            "<string>/opt/homebrew/bin/flytoken</string>\n    <string>agent</string>",
+            "<string>/opt/homebrew/bin/flytokend</string>\n    <string>agent</string>",
             "<key>KeepAlive</key>\n  <true/>",
             "<key>PATH</key>\n    <string>/opt/homebrew/bin:/a &amp; b</string>",
             "<string>/Users/me/Library/Logs/io.github.flytoken.agent.work.log</string>",

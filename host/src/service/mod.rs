@@ -12,7 +12,13 @@ use std::{
 };
 
 pub use self::installed::Installed;
-use crate::{agent::installed_path, config::ProfileName, paths::Paths, system::Environment, trust};
+use crate::{
+    config::ProfileName,
+    paths::Paths,
+    programs::{WHOLE, installed_path},
+    system::Environment,
+    trust,
+};
 
 /// What a service manager has to know of the agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +58,7 @@ impl Definition {
             variables.extend(std::env::join_paths(folders).ok().map(|path| ("PATH", path)));
         }
         Ok(Self {
-            program: installed_path(name, environment.var("PATH")).map_err(DefinitionError::Program)?,
+            program: installed_path(WHOLE, name, environment.var("PATH")).map_err(DefinitionError::Program)?,
             profile,
             socket: absolute(socket.as_os_str())?,
             variables,

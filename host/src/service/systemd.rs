@@ -82,7 +82,7 @@ mod tests {
 
     fn definition() -> Definition {
         Definition {
-            program: "/home/me/100% \"mine\"/$bin/flytoken".into(),
+            program: "/home/me/100% \"mine\"/$bin/flytokend".into(),
             profile: None,
             socket: "/run/user/1000/100%/agent.sock".into(),
             variables: vec![("PATH", "/usr/bin:/a b".into()), ("FLYTOKEN_CONFIG", "/c\\d".into())],
@@ -98,7 +98,7 @@ mod tests {
     fn what_stands_in_a_unit_is_quoted_as_systemd_reads_it() {
         let [socket, service] = texts(&definition());
         assert!(socket.contains("\nListenStream=/run/user/1000/100%%/agent.sock\n"), "{socket}");
-        assert!(service.contains("\nExecStart=\"/home/me/100%% \\\"mine\\\"/$$bin/flytoken\" agent\n"), "{service}");
+        assert!(service.contains("\nExecStart=\"/home/me/100%% \\\"mine\\\"/$$bin/flytokend\" agent\n"), "{service}");
         assert!(service.contains("\nEnvironment=\"PATH=/usr/bin:/a b\"\nEnvironment=\"FLYTOKEN_CONFIG=/c\\\\d\"\n"), "{service}");
         for text in [socket, service] {
             assert!(text.starts_with(&format!("# {MARK}\n[Unit]\n")), "{text}");

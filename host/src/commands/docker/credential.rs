@@ -15,7 +15,7 @@ use crate::{
     app::AppName,
     app_from::{self, AppFromError},
     cli::{App, Global, Wish},
-    commands::config,
+    commands::{asking::StandIn, config},
     docker::{Credentials, NO_SERVER, NOT_FOUND, PROGRAM, Question, REGISTRY, is_fly},
     kind::Kind,
     output::Output,
@@ -25,18 +25,24 @@ use crate::{
 };
 
 /// Answers the one question that the arguments ask, the program's name first. As the protocol has it, each answer is on stdout, that there is
-/// none among them; and the exit code is 0 or 1.
-pub fn answer(arguments: &[OsString], environment: Environment, clock: Arc<dyn Clock>) -> ExitCode {
+/// none among them; and the exit code is 0 or 1. `stand_in` makes what answers where no agent does, out of what was read from stdin.
+pub(in crate::commands) fn answer(
+    arguments: &[OsString],
+    environment: Environment,
+    clock: Arc<dyn Clock>,
+    stand_in: impl FnOnce(Vec<u8>) -> Box<dyn StandIn>,
+) -> ExitCode {
     let output = Output::of_this_process(&environment);
     let question = match arguments {
         [_, word] => Question::parse(word),
         _ => None,
     };
     let program = arguments.first().cloned().unwrap_or_default();
-    let context = Context::new(Global::default(), program, environment, clock, output);
+    let asked = if question == Some(Question::Get) { asked() } else { Vec::new() };
+    let context = Context::new(Global::default(), program, environment, clock, output, stand_in(asked.clone()));
     let answered = context.map_err(Unanswered::from).and_then(|context| {
         let answered = match question {
-            Some(Question::Get) => get(&context),
+            Some(Question::Get) => get(&asked, &context),
             Some(Question::List) => Ok(context.output.print_json(&json!({ REGISTRY: USER }))?),
             // Nothing is kept here, so that nothing is left to forget.
             Some(Question::Erase) => Ok(()),
@@ -44,7 +50,7 @@ pub fn answer(arguments: &[OsString], environment: Environment, clock: Arc<dyn C
             Some(Question::Version) => Ok(context.output.print(&format!("{PROGRAM} ({REPOSITORY}) v{VERSION}\n"))?),
             None => Err(no_question()),
         };
-        context.settle();
+        context.stand_in.settle();
         answered
     });
     let Err(Unanswered { sentence, to_person }) = answered else { return ExitCode::SUCCESS };
@@ -56,9 +62,8 @@ pub fn answer(arguments: &[OsString], environment: Environment, clock: Arc<dyn C
     ExitCode::FAILURE
 }
 
-fn get(context: &Context) -> Result<(), Unanswered> {
-    let server = asked().map_err(|_| Unanswered::sentence(NO_SERVER))?;
-    let server = server.trim_ascii();
+fn get(asked: &[u8], context: &Context) -> Result<(), Unanswered> {
+    let server = str::from_utf8(asked).unwrap_or_default().trim_ascii();
     if server.is_empty() {
         return Err(Unanswered::sentence(NO_SERVER));
     }
@@ -75,11 +80,11 @@ fn get(context: &Context) -> Result<(), Unanswered> {
     Ok(())
 }
 
-/// The server that is asked for.
-fn asked() -> io::Result<String> {
-    let mut server = String::new();
-    io::stdin().take(LONGEST + 1).read_to_string(&mut server)?;
-    if server.len() as u64 > LONGEST { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(server) }
+/// The server that is asked for. What cannot be read, or is longer than any, names none.
+fn asked() -> Vec<u8> {
+    let mut server = Vec::new();
+    let read = io::stdin().take(LONGEST + 1).read_to_end(&mut server);
+    if read.is_ok() && server.len() as u64 <= LONGEST { server } else { Vec::new() }
 }
 
 /// The app whose images are meant: a client does not say which image it is about to push or pull.

@@ -4,7 +4,7 @@ mod credential;
 mod install;
 mod place;
 
-pub use credential::answer;
+pub(super) use credential::answer;
 pub(super) use install::{installed, undo};
 pub(super) use place::{Place, Program};
 

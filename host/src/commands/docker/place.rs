@@ -7,8 +7,8 @@ use std::{
 
 use super::{Context, failure};
 use crate::{
-    agent::installed_path,
     docker::{self, Configuration, HELPER, PROGRAM},
+    programs::{CLIENT, installed_path},
     protocol::{Failure, FailureCode},
     trust::shown,
 };
@@ -51,7 +51,7 @@ impl Place {
                 format!("mend it: `jq . {file}` says whether it is JSON"),
             )
         })?;
-        let flytoken = installed_path(&context.program, context.environment.var("PATH"));
+        let flytoken = installed_path(CLIENT, &context.program, context.environment.var("PATH"));
         let flytoken = flytoken.map_err(|cause| {
             let message = format!("the system does not say where this program lies: {cause}");
             failure(FailureCode::Misconfigured, message, "start it by its path: `/usr/local/bin/flytoken docker install`")

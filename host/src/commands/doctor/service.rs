@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{Context, check::Check};
-use crate::{commands::agent, service::Installed, trust::shown};
+use crate::{commands::agent, programs, service::Installed, trust::shown};
 
 pub(super) fn check(context: &Context) -> Check {
     let (file, program) = match agent::found(context) {
@@ -15,7 +15,7 @@ pub(super) fn check(context: &Context) -> Check {
         Installed::Current { file } => return Check::ok("service", format!("installed, in {}", shown(&file))),
         Installed::Other { file, program } => (file, program),
     };
-    let own = std::env::current_exe().and_then(fs::canonicalize).ok();
+    let own = programs::own().ok();
     match program {
         Some(program) if !program.exists() => Check::fail("service", format!("{} runs {}, which is gone", shown(&file), shown(&program))),
         Some(program) if fs::canonicalize(&program).ok() != own => {

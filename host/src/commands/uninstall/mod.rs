@@ -78,7 +78,7 @@ fn carry_out(mut plan: Plan, context: &Context) -> Plan {
 fn revoke(name: &str, context: &Context) -> Result<(), String> {
     let answer = context.ask_own(Request::Revoke { name: name.into() });
     // The databases are free for whoever comes next, and for being removed.
-    context.settle();
+    context.stand_in.settle();
     match answer.map_err(|failure| told(&failure))? {
         Reply::Revoked { .. } => Ok(()),
         _ => Err(told(&unexpected())),

@@ -204,7 +204,7 @@ fn mints(context: &Context) -> Result<Vec<(String, Timestamp)>, Failure> {
         return Ok(Vec::new());
     }
     let reply = context.ask_own(Request::Minted);
-    context.settle();
+    context.stand_in.settle();
     let Reply::Minted { mints, .. } = reply? else { return Err(unexpected()) };
     let now = context.clock.now();
     let good = mints.into_iter().filter(|mint| mint.revoked.is_none() && mint.until > now);

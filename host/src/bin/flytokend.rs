@@ -1,10 +1,10 @@
-//! `flytoken`: hands every tool the narrowest Fly.io API token it needs.
+//! `flytokend`: the agent, and every command that is more than a question to one.
 
 use std::{env, ffi::OsString, process::ExitCode, sync::Arc};
 
 use flytoken::{
     command::{SUPERVISE, supervisor},
-    commands, docker,
+    commands,
     output::init_panics,
     runtime::{COMPILE, compile_main},
     system::{Environment, SystemClock},
@@ -23,9 +23,5 @@ fn main() -> ExitCode {
     }
     let environment = Environment::of_this_process();
     let clock = Arc::new(SystemClock::new(&environment));
-    // Docker starts its helpers by their names.
-    if arguments.first().is_some_and(|program| docker::is_helper(program)) {
-        return commands::answer_docker(&arguments, environment, clock);
-    }
     commands::run(&arguments, environment, clock)
 }

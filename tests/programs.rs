@@ -1,0 +1,100 @@
+//! The two programs: `flytoken`, which asks the agent by itself, and `flytokend`, which it becomes for everything else.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::harness::{Fly, Home, Ran, minted, user_token};
+
+const CLIENT: &str = env!("CARGO_BIN_EXE_flytoken");
+
+const WHOLE: &str = env!("CARGO_BIN_EXE_flytokend");
+
+/// A home with an app, and `flytoken` in a folder of its own, without the other program.
+fn alone() -> (Home, Fly, PathBuf) {
+    let (home, fly) = Home::logged_in(&user_token());
+    fly.mints("web", &[minted(1, Duration::from_hours(24))]);
+    // Programs hold what the search for leaked tokens takes for one.
+    let folder = home.outside("secrets");
+    fs::create_dir(&folder).unwrap();
+    fs::copy(CLIENT, folder.join("flytoken")).unwrap();
+    symlink("flytoken", folder.join("docker-credential-flytoken")).unwrap();
+    (home, fly, folder)
+}
+
+fn run(home: &Home, program: &Path, arguments: &[&str], input: &str) -> Ran {
+    Ran::of(home.command_of(program, arguments), input.as_bytes())
+}
+
+#[test]
+fn what_an_agent_answers_takes_the_client_alone() {
+    let (mut home, _fly, folder) = alone();
+    home.set("FLY_APP", "web");
+    let agent = home.agent();
+    run(&home, &folder.join("flytoken"), &["get", "web"], "").ends_with(0);
+    run(&home, &folder.join("docker-credential-flytoken"), &["get"], "registry.fly.io").ends_with(0);
+    agent.stop();
+}
+
+#[test]
+fn without_the_other_one_it_says_what_is_missing_and_where() {
+    let (mut home, _fly, folder) = alone();
+    home.set("FLY_APP", "web");
+    let missing = folder.join("flytokend").display().to_string();
+    for (arguments, code) in [
+        (&["get", "web"][..], 7),
+        // Not for an agent to answer.
+        (&["status"], 7),
+        (&["get", "--valid-for", "30m"], 7),
+        // What else it ends with is its command's.
+        (&["exec", "web", "--", "true"], 125),
+    ] {
+        let ran = run(&home, &folder.join("flytoken"), arguments, "");
+        let said = ran.ends_with(code);
+        assert!(said.contains(&missing) && said.contains("No such file"), "{arguments:?}: {said}");
+    }
+    let json = run(&home, &folder.join("flytoken"), &["get", "web", "--json"], "");
+    assert_eq!(json.code, Some(7));
+    assert_eq!(json.json()["error"]["code"], "misconfigured");
+    // To whoever asks as Docker does, in the one line that is passed on.
+    let docker = run(&home, &folder.join("docker-credential-flytoken"), &["get"], "registry.fly.io");
+    docker.ends_with(1);
+    assert!(docker.stdout.contains(&missing), "{}", docker.stdout);
+}
+
+#[test]
+fn the_other_one_does_everything_by_itself() {
+    let (home, _fly, folder) = alone();
+    let whole = folder.join("flytokend");
+    fs::copy(WHOLE, &whole).unwrap();
+    fs::remove_file(folder.join("flytoken")).unwrap();
+    let token = run(&home, &whole, &["get", "web", "--bare"], "");
+    token.ends_with(0);
+    assert!(token.stdout.starts_with("fm2_"));
+}
+
+#[test]
+fn what_the_client_was_asked_is_what_the_other_one_answers() {
+    let (home, _fly, folder) = alone();
+    fs::copy(WHOLE, folder.join("flytokend")).unwrap();
+    // No agent, so that what was read from stdin has to be read again.
+    let mut command = home.command_of(folder.join("docker-credential-flytoken"), &["get"]);
+    command.env("FLY_APP", "web");
+    let answer = Ran::of(command, b"https://registry.fly.io/v2/\n");
+    answer.ends_with(0);
+    assert_eq!(answer.json()["ServerURL"], "https://registry.fly.io/v2/");
+    let usage = run(&home, &folder.join("flytoken"), &["get", "web", "--bare", "--header"], "");
+    assert!(usage.ends_with(2).contains("cannot be used with"), "{}", usage.stderr);
+}
+
+#[test]
+fn the_client_has_no_component_in_it() {
+    // How each begins: a component's magic bytes and version.
+    let begins = b"\0asm\x0d\0\x01\0";
+    let holds = |program: &str| fs::read(program).unwrap().windows(begins.len()).any(|bytes| bytes == begins);
+    assert!(holds(WHOLE));
+    assert!(!holds(CLIENT));
+}
