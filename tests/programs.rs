@@ -2,12 +2,12 @@
 
 use std::{
     fs,
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use crate::harness::{Fly, Home, Ran, minted, user_token};
+use crate::harness::{Fly, Home, Ran, minted, user_token, write_program};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_flytoken");
 
@@ -66,6 +66,56 @@ fn without_the_other_one_it_says_what_is_missing_and_where() {
 }
 
 #[test]
+fn what_is_no_program_is_not_run_by_a_shell_in_its_place() {
+    let (home, _fly, folder) = alone();
+    let other = folder.join("flytokend");
+    let ran = folder.join("ran");
+    let script = format!("touch {}\n", ran.display());
+    // As a full disk leaves it, as somebody's mistake, and without leave to run it.
+    for (bytes, mode) in [("", 0o755), (script.as_str(), 0o755), ("\x7fELF", 0o755), ("", 0o644)] {
+        write_program(&other, bytes.as_bytes());
+        fs::set_permissions(&other, fs::Permissions::from_mode(mode)).unwrap();
+        for (arguments, code) in [(&["get", "web"][..], 7), (&["status"], 7), (&["--agent", "never", "exec", "web", "--", "true"], 125)] {
+            let outcome = run(&home, &folder.join("flytoken"), arguments, "");
+            assert!(outcome.ends_with(code).contains("cannot be started") && outcome.stdout.is_empty(), "{bytes:?}");
+        }
+    }
+    assert!(!ran.exists());
+}
+
+#[test]
+fn what_anybody_may_have_put_beside_it_is_not_run() {
+    let (home, _fly, folder) = alone();
+    fs::copy(WHOLE, folder.join("flytokend")).unwrap();
+    let status = || run(&home, &folder.join("flytoken"), &["status", "--json"], "");
+    status().ends_with(0);
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o1777)).unwrap();
+    let refused = status();
+    refused.ends_with(7);
+    assert!(refused.json()["error"]["message"].as_str().unwrap().contains("a folder of everybody's"), "{}", refused.stdout);
+}
+
+#[test]
+fn whatever_tells_to_install_one_tells_to_install_both() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let units = fs::read_dir(root.join("dist/systemd")).unwrap().map(|entry| entry.unwrap().path());
+    let mut told = 0;
+    for file in units.chain(["README.md", "docs/ci.md"].map(|file| root.join(file))) {
+        for line in fs::read_to_string(&file)
+            .unwrap()
+            .lines()
+            .filter(|line| ["install -m ", "install -D ", "COPY "].iter().any(|word| line.contains(word)))
+        {
+            if line.split([' ', '/']).any(|word| word == "flytoken") && !line.contains("cargo install") {
+                assert!(line.split([' ', '/']).any(|word| word == "flytokend"), "{}: {line}", file.display());
+                told += 1;
+            }
+        }
+    }
+    assert_eq!(told, 4);
+}
+
+#[test]
 fn the_other_one_does_everything_by_itself() {
     let (home, _fly, folder) = alone();
     let whole = folder.join("flytokend");
@@ -74,6 +124,13 @@ fn the_other_one_does_everything_by_itself() {
     let token = run(&home, &whole, &["get", "web", "--bare"], "");
     token.ends_with(0);
     assert!(token.stdout.starts_with("fm2_"));
+    // Though tools that ask often are better off with both.
+    let doctor = run(&home, &whole, &["doctor", "--json"], "").json();
+    let check = &doctor["checks"][0];
+    assert_eq!((&check["name"], &check["state"]), (&"flytoken".into(), &"warn".into()));
+    assert!(check["text"].as_str().unwrap().ends_with(&folder.join("flytoken").display().to_string()), "{check}");
+    let help = run(&home, &whole, &["get", "--help"], "");
+    assert!(help.stdout.contains("Usage: flytoken get "), "{}", help.stdout);
 }
 
 #[test]

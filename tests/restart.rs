@@ -110,7 +110,7 @@ fn an_agent_tells_a_client_of_another_version_the_command_that_mends_it() {
         |version: u64, op: &str| framed(&rmp_serde::to_vec(&json!({ "v": version, "id": 1, "request": { "op": op } })).unwrap());
     for (what, bytes, id, mends) in [
         ("a newer client", of_version(2, "status"), 0, restart.as_str()),
-        ("an older client", of_version(0, "status"), 0, env!("CARGO_BIN_EXE_flytoken")),
+        ("an older client", of_version(0, "status"), 0, concat!("`", env!("CARGO_BIN_EXE_flytoken"), "`")),
         ("a client that can do more", of_version(1, "levitate"), 1, restart.as_str()),
     ] {
         let mut client = Wire::connect(&agent.socket);

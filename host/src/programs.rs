@@ -33,22 +33,33 @@ pub fn beside(own: &Path, program: &str) -> PathBuf {
 }
 
 /// Where one of the two is found, also after an upgrade: a package manager puts each version into a folder of its own, and what leads there from
-/// a stable place is a link. `name` is what this process was started as, `search` the folders in which that was looked for. The program of this
-/// process where the other one is not beside it.
+/// a stable place is a link. If only the other one has such a link, that one: either becomes the other where it has to. `name` is what this
+/// process was started as, `search` the folders in which that was looked for. The program of this process where `program` is not beside it.
 ///
 /// # Errors
 /// If the system does not tell.
 pub fn installed_path(program: &str, name: &OsStr, search: Option<&OsStr>) -> io::Result<PathBuf> {
-    let own = own()?;
-    let real = fs::canonicalize(beside(&own, program)).unwrap_or(own);
-    let leads_there = |path: &PathBuf| path.is_absolute() && path.canonicalize().is_ok_and(|path| path == real);
+    installed_path_of(&own()?, program, name, search)
+}
+
+fn installed_path_of(own: &Path, program: &str, name: &OsStr, search: Option<&OsStr>) -> io::Result<PathBuf> {
+    let real = fs::canonicalize(beside(own, program)).unwrap_or_else(|_| own.to_owned());
+    let either = [own.to_owned(), beside(own, CLIENT), beside(own, WHOLE)];
+    let target = |path: &Path| if path.is_absolute() { path.canonicalize().ok() } else { None };
     let name = Path::new(name);
     let candidates = if name.components().count() > 1 || name.is_absolute() {
         vec![std::path::absolute(name)?]
     } else {
         search.map(|search| std::env::split_paths(search).map(|folder| folder.join(name)).collect()).unwrap_or_default()
     };
-    Ok(candidates.into_iter().map(|path| beside(&path, program)).find(leads_there).unwrap_or(real))
+    let stable = candidates.into_iter().find_map(|path| {
+        let wanted = beside(&path, program);
+        if target(&wanted).is_some_and(|found| found == real) {
+            return Some(wanted);
+        }
+        target(&path).is_some_and(|found| either.contains(&found)).then_some(path)
+    });
+    Ok(stable.unwrap_or(real))
 }
 
 #[cfg(test)]
@@ -59,19 +70,38 @@ mod tests {
 
     #[test]
     fn a_program_is_known_by_the_link_that_it_was_started_by() {
-        let real = std::env::current_exe().unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let link = folder.path().join(WHOLE);
-        symlink(&real, &link).unwrap();
-        let search = std::env::join_paths([Path::new("/nowhere"), folder.path()]).unwrap();
-        let path = |name: &Path, search: Option<&OsStr>| installed_path(WHOLE, name.as_os_str(), search).unwrap();
-        // By the other one, which becomes this one, and by itself.
-        for name in [CLIENT, WHOLE] {
-            assert_eq!(path(Path::new(name), Some(&search)), link);
-            assert_eq!(path(&folder.path().join(name), None), link);
+        let home = tempfile::tempdir().unwrap();
+        let home = fs::canonicalize(home.path()).unwrap();
+        let [real, both, one, other] = ["1.0", "both", "one", "other"].map(|name| home.join(name));
+        for folder in [&real, &both, &one, &other] {
+            fs::create_dir(folder).unwrap();
         }
-        for (name, search) in [(CLIENT, None), ("/bin/sh", Some(search.as_os_str())), ("", None)] {
-            assert_eq!(path(Path::new(name), search), real, "{name}");
+        for program in [CLIENT, WHOLE] {
+            fs::write(real.join(program), "").unwrap();
+            symlink(real.join(program), both.join(program)).unwrap();
         }
+        symlink(real.join(CLIENT), one.join(CLIENT)).unwrap();
+        symlink(real.join(CLIENT), one.join("ft")).unwrap();
+        symlink("/bin/sh", other.join(CLIENT)).unwrap();
+        let path = |program: &str, name: &Path, search: &[&PathBuf]| {
+            let search = std::env::join_paths(search).unwrap();
+            let own = real.join(WHOLE);
+            installed_path_of(&own, program, name.as_os_str(), Some(&search).filter(|search| !search.is_empty()).map(|search| &**search))
+                .unwrap()
+        };
+        let client = Path::new(CLIENT);
+        for program in [CLIENT, WHOLE] {
+            assert_eq!(path(program, client, &[&other, &both]), both.join(program), "by a name that is looked for");
+            assert_eq!(path(program, &both.join(CLIENT), &[]), both.join(program), "by its path");
+            assert_eq!(path(program, client, &[&one]), one.join(CLIENT), "the client becomes the other one");
+            assert_eq!(path(program, client, &[&other]), real.join(program), "another program leads nowhere");
+            for name in ["", "flytoken", "/bin/sh"] {
+                assert_eq!(path(program, Path::new(name), &[]), real.join(program), "{name}");
+            }
+        }
+        assert_eq!(path(WHOLE, &one.join("ft"), &[]), one.join("ft"), "whatever it is called");
+        // A build of the one alone.
+        fs::remove_file(real.join(CLIENT)).unwrap();
+        assert_eq!(path(CLIENT, Path::new(WHOLE), &[]), real.join(WHOLE));
     }
 }

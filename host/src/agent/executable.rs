@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    programs::{self, WHOLE, installed_path},
+    programs::{self, CLIENT, WHOLE, beside, installed_path},
     system::Clock,
     time::Timestamp,
 };
@@ -48,8 +48,14 @@ impl Executable {
     /// Whether another file lies there by now, whole: one that was changed just now may not be.
     pub fn is_replaced(&self, clock: &dyn Clock) -> bool {
         // Nothing there: it is being replaced, or was removed and would not start.
-        let Ok(found) = fs::metadata(&self.path) else { return false };
+        let Ok(found) = self.would_run().and_then(fs::metadata) else { return false };
         Identity::of(&found) != self.runs && has_settled(&found, clock.now())
+    }
+
+    /// What is started there becomes the agent.
+    fn would_run(&self) -> io::Result<PathBuf> {
+        let found = fs::canonicalize(&self.path)?;
+        Ok(if found.file_name() == Some(OsStr::new(CLIENT)) { beside(&found, WHOLE) } else { found })
     }
 }
 
@@ -85,21 +91,35 @@ mod tests {
 
     #[test]
     fn a_newer_file_in_its_place_counts_once_nobody_changes_it_any_more() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, link) = (folder.path().join("1.0"), folder.path().join(WHOLE));
-        fs::write(&path, "old").unwrap();
-        symlink(&path, &link).unwrap();
-        let executable = Executable { path: link.clone(), runs: Identity::of(&fs::metadata(&path).unwrap()) };
-        let written = fs::metadata(&path).unwrap().ctime().unsigned_abs();
-        let (at_once, later) = (At(written), At(written + 60));
-        assert!(!executable.is_replaced(&later), "it is the one that runs");
+        // By the link that leads to it, or by one to the client that becomes it.
+        for name in [WHOLE, CLIENT] {
+            let folder = tempfile::tempdir().unwrap();
+            let link = folder.path().join("link");
+            let install = |version: &str| {
+                let place = folder.path().join(version);
+                fs::create_dir(&place).unwrap();
+                for name in [WHOLE, CLIENT] {
+                    fs::write(place.join(name), version).unwrap();
+                }
+                place
+            };
+            let older = install("1.0");
+            symlink(older.join(name), &link).unwrap();
+            let runs = fs::metadata(older.join(WHOLE)).unwrap();
+            let executable = Executable { path: link.clone(), runs: Identity::of(&runs) };
+            let written = runs.ctime().unsigned_abs();
+            let (at_once, later) = (At(written), At(written + 60));
+            assert!(!executable.is_replaced(&later), "it is the one that runs");
 
-        // By another version beside it, to which the link leads from then on.
-        fs::write(folder.path().join("1.1"), "new").unwrap();
-        fs::remove_file(&link).unwrap();
-        assert!(!executable.is_replaced(&later), "nothing is there");
-        symlink(folder.path().join("1.1"), &link).unwrap();
-        assert!(!executable.is_replaced(&at_once), "it may be written still");
-        assert!(executable.is_replaced(&later));
+            // By another version beside it, to which the link leads from then on.
+            let newer = install("1.1");
+            fs::remove_file(&link).unwrap();
+            assert!(!executable.is_replaced(&later), "nothing is there");
+            symlink(newer.join(name), &link).unwrap();
+            assert!(!executable.is_replaced(&at_once), "it may be written still");
+            assert!(executable.is_replaced(&later), "{name}");
+            fs::remove_file(newer.join(WHOLE)).unwrap();
+            assert!(!executable.is_replaced(&later), "nothing would start");
+        }
     }
 }

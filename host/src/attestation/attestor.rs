@@ -15,7 +15,7 @@ use super::{
     attested::Hold,
     cgroup::Place,
     digests::Digests,
-    executable::Running,
+    executable::{ROOT, Running},
     lookup::Lookup,
     peer::PeerHandle,
     process::{Process, lives},
@@ -27,7 +27,7 @@ use crate::programs::{CLIENT, WHOLE, beside};
 #[cfg(target_os = "linux")]
 #[derive(Debug, Clone)]
 pub struct Attestor {
-    own: Arc<Own>,
+    own: Option<Arc<Own>>,
     digests: Arc<Digests>,
 }
 
@@ -54,17 +54,12 @@ impl Attestor {
     }
 }
 
-/// flytoken's own programs: that of this process, and the one beside it.
-#[cfg(target_os = "linux")]
-#[derive(Debug, Default)]
-pub(super) struct Own(Vec<Program>);
-
-/// One of them, and where it lies.
+/// flytoken's own programs: the one of this process, and where both lie.
 #[cfg(target_os = "linux")]
 #[derive(Debug)]
-struct Program {
+pub(super) struct Own {
     running: Running,
-    path: Option<PathBuf>,
+    places: Vec<PathBuf>,
 }
 
 #[cfg(target_os = "linux")]
@@ -73,29 +68,27 @@ impl Own {
         let process = Process::open(std::process::id())?;
         let running = Running::of(&process)?;
         let path = running.place(process.executable_path()?, Lookup::Waiting)?.path;
-        Ok(Self::with_beside(Program { running, path }))
+        Ok(Self::new(running, path.as_deref()))
     }
 
-    fn with_beside(own: Program) -> Self {
-        let places = own.path.iter().flat_map(|own| [CLIENT, WHOLE].map(|program| beside(own, program)));
-        // Of what is not there yet nobody could say who put it there.
-        let there = places.filter_map(|path| Some(Program { running: Running::at(&path).ok()?, path: Some(path) }));
-        let there: Vec<_> = there.collect();
-        Self([own].into_iter().chain(there).collect())
+    fn new(running: Running, path: Option<&Path>) -> Self {
+        let both = path.iter().flat_map(|path| [CLIENT, WHOLE].map(|program| beside(path, program)));
+        let places = both.chain(path.map(Path::to_owned)).collect();
+        Self { running, places }
     }
 
-    /// Whether what runs, which the kernel calls `name`, is flytoken: the same file as one of them, or what is at the same place by now, as after
-    /// an upgrade.
+    /// Whether what runs, which the kernel calls `name`, is flytoken: the same file, or what is at the place of one of the two by now, as after an
+    /// upgrade. In a folder that others can write to as well, not what they put there.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] if that has to be waited for.
     pub(super) fn is(&self, running: &Running, name: Option<&Path>, lookup: Lookup) -> io::Result<bool> {
-        if self.0.iter().any(|own| own.running.identity == running.identity) {
+        if self.running.identity == running.identity {
             return Ok(true);
         }
-        match name.filter(|name| self.0.iter().any(|own| own.path.as_deref() == Some(name))) {
-            Some(path) => running.lies_at(path, lookup),
-            None => Ok(false),
+        match name.filter(|name| self.places.iter().any(|place| place == name)) {
+            Some(path) if [self.running.owner, ROOT].contains(&running.owner) => running.lies_at(path, lookup),
+            Some(_) | None => Ok(false),
         }
     }
 }
@@ -104,8 +97,7 @@ impl Own {
 impl Attestor {
     /// The one of this process. Made at its start: later its executable may have been replaced.
     pub fn new() -> Self {
-        let own = Own::of_this_process();
-        Self { own: Arc::new(own.unwrap_or_default()), digests: Arc::default() }
+        Self { own: Own::of_this_process().ok().map(Arc::new), digests: Arc::default() }
     }
 
     /// Looks at a peer. May wait for file systems, and for as long as reading its executable takes.
@@ -177,9 +169,11 @@ impl Attestor {
         }
         let Some(running) = running else { return Ok(()) };
         let name = process.executable_path().ok();
-        facts.via_flytoken = self.own.is(running, name.as_deref(), lookup)?;
-        if facts.via_flytoken {
-            *ancestor = Ancestor::nearest(process, &self.own, lookup)?;
+        if let Some(own) = &self.own
+            && own.is(running, name.as_deref(), lookup)?
+        {
+            facts.via_flytoken = true;
+            *ancestor = Ancestor::nearest(process, own, lookup)?;
             if let Some(Ancestor { process, running: Some(running) }) = ancestor {
                 let look = Look { process, running: Some(running), wanted, lookup };
                 facts.executable = Some(self.executable(&look, running, process.executable_path().ok())?);
@@ -230,24 +224,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flytokens_own_are_both_programs_as_they_are_when_the_agent_starts_and_what_takes_their_place() {
+    fn flytokens_own_is_what_lies_at_the_place_of_either_program_and_is_nobody_elses() {
         let home = tempfile::tempdir().unwrap();
         let [client, whole, other] = [CLIENT, WHOLE, "other"].map(|name| fs::canonicalize(home.path()).unwrap().join(name));
         let put = |path: &Path| fs::write(path, "").unwrap();
-        let own = || Own::with_beside(Program { running: Running::at(&whole).unwrap(), path: Some(whole.clone()) });
-        let is = |own: &Own, path: &Path| own.is(&Running::at(path).unwrap(), Some(path), Lookup::Waiting).unwrap();
         put(&whole);
         put(&other);
-        let alone = own();
+        let own = Own::new(Running::at(&whole).unwrap(), Some(&whole));
+        let is = |running: &Running, name: &Path| own.is(running, Some(name), Lookup::Waiting).unwrap();
+        let is_at = |path: &Path| is(&Running::at(path).unwrap(), path);
         put(&client);
-        assert!(is(&alone, &whole));
-        assert!(!is(&alone, &client), "who put it there since then is not known");
-        let both = own();
-        assert!(is(&both, &whole) && is(&both, &client) && !is(&both, &other));
+        assert!(is_at(&whole) && is_at(&client) && !is_at(&other));
+        assert!(!is(&Running::at(&other).unwrap(), &client), "its name alone makes it none");
         for path in [&client, &whole] {
             fs::rename(path, home.path().join("older")).unwrap();
             put(path);
-            assert!(is(&both, path), "as after an upgrade");
+            assert!(is_at(path), "as after an upgrade");
         }
+        let theirs = Running { owner: own.running.owner + 1, ..Running::at(&client).unwrap() };
+        assert!(!is(&theirs, &client));
     }
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Statx, StatxFlags, openat, statx};
+use rustix::fs::{AtFlags, Statx, StatxFlags, statx};
 
 use super::{Executable, lookup::Lookup, process::Process};
 use crate::trust::{self, Untrusted};
@@ -15,6 +15,8 @@ use crate::trust::{self, Untrusted};
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) identity: Identity,
+    /// The user whose file it is.
+    pub(super) owner: u32,
     pub(super) file: OwnedFd,
 }
 
@@ -44,14 +46,15 @@ impl Running {
         Self::held(process.executable()?)
     }
 
-    /// What a process runs that is started by this path now.
-    pub(super) fn at(path: &Path) -> io::Result<Self> {
-        Self::held(openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
+    fn held(file: OwnedFd) -> io::Result<Self> {
+        let found = statx(file.as_fd(), "", AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC, StatxFlags::INO | StatxFlags::UID)?;
+        Ok(Self { identity: Identity::from(&found), owner: found.stx_uid, file })
     }
 
-    fn held(file: OwnedFd) -> io::Result<Self> {
-        let found = statx(file.as_fd(), "", AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC, StatxFlags::INO)?;
-        Ok(Self { identity: Identity::from(&found), file })
+    /// What a process runs that is started by this path now.
+    #[cfg(test)]
+    pub(super) fn at(path: &Path) -> io::Result<Self> {
+        Self::held(std::fs::File::open(path)?.into())
     }
 
     /// Where it lies, by the kernel's name for it.
@@ -92,7 +95,7 @@ impl Running {
     }
 }
 
-const ROOT: u32 = 0;
+pub(super) const ROOT: u32 = 0;
 
 /// Characters of a path that is told to people only: as many as the longest has that a process can name.
 const LONGEST_PATH: usize = 4096;

@@ -35,7 +35,7 @@ use crate::{config::DurationText, kind::Kind, token::Fingerprint};
 ///
 /// Tokens are resolved by the agent if one runs (`flytoken agent`), else by the command itself.
 #[derive(Debug, PartialEq, Eq, Parser)]
-#[command(name = "flytoken", version, arg_required_else_help = true, max_term_width = 100, after_help = help::EXAMPLES, after_long_help = help::AFTER)]
+#[command(name = "flytoken", bin_name = "flytoken", version, arg_required_else_help = true, max_term_width = 100, after_help = help::EXAMPLES, after_long_help = help::AFTER)]
 pub struct Cli {
     /// What applies to every command.
     #[command(flatten)]

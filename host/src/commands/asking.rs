@@ -13,13 +13,15 @@ pub(super) trait StandIn: Send {
     fn answer(&self, request: Request, context: &Context) -> Result<Reply, Failure>;
 
     /// Its answer, about what this user keeps.
-    fn answer_own(&self, request: Request, context: &Context) -> Result<Reply, Failure>;
+    fn answer_own(&self, request: Request, context: &Context) -> Result<Reply, Failure> {
+        self.answer(request, context)
+    }
 
     /// Revokes what it replaced, where the configuration wants that.
-    fn revoke_replaced(&self);
+    fn revoke_replaced(&self) {}
 
     /// Ends it, once what it promised is done.
-    fn settle(&self);
+    fn settle(&self) {}
 }
 
 impl Context {

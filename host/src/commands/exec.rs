@@ -1,6 +1,6 @@
 //! `flytoken exec`: replaces itself by a command that has the token in its environment.
 
-use std::{io, os::unix::process::CommandExt, process::Command};
+use std::{ffi::OsString, io, os::unix::process::CommandExt, process::Command};
 
 use super::{Context, Stopped, failure};
 use crate::{
@@ -42,3 +42,35 @@ fn replace(exec: &Exec, context: &Context) -> Result<Stopped, Failure> {
 /// Variables that carry another token: `FLY_ACCESS_TOKEN` goes before `FLY_API_TOKEN` at flyctl, `FLY_AUTH_TOKEN` is what some tools take
 /// for it, and `FLY_METRICS_TOKEN` identifies the user.
 const RIVALS: [&str; 3] = ["FLY_ACCESS_TOKEN", "FLY_AUTH_TOKEN", "FLY_METRICS_TOKEN"];
+
+/// Whether this process, with these arguments, is to run another command: whatever else it ends with is that command's.
+pub(super) fn is_meant(arguments: &[OsString]) -> bool {
+    let mut words = arguments.iter().skip(1).map(|word| word.to_str().unwrap_or_default());
+    while let Some(word) = words.next() {
+        match word {
+            "--agent" | "--profile" | "--log" => drop(words.next()),
+            option if option.starts_with('-') => {}
+            command => return command == "exec",
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_known_behind_whatever_stands_before_it() {
+        for (line, expected) in [
+            ("flytoken exec web -- true", true),
+            ("flytoken -v --profile exec --agent=never exec web", true),
+            ("flytoken --profile exec get web", false),
+            ("flytoken get exec", false),
+            ("flytoken", false),
+        ] {
+            let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            assert_eq!(is_meant(&arguments), expected, "{line}");
+        }
+    }
+}

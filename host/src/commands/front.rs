@@ -21,9 +21,8 @@ pub fn ask(arguments: &[OsString], environment: Environment, clock: Arc<dyn Cloc
     let handover = Handover::new(arguments);
     let Some(get) = quick::parse(arguments) else {
         let failure = handover.take_place();
-        output.report(&failure, false);
-        let is_exec = arguments.get(1).is_some_and(|command| command == "exec");
-        return ExitCode::from(if is_exec { exec::FAILED } else { failure.code as u8 });
+        output.report(&failure, arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json"));
+        return ExitCode::from(if exec::is_meant(arguments) { exec::FAILED } else { failure.code as u8 });
     };
     match Context::new(Global::default(), program, environment, clock, output, Box::new(handover)) {
         Ok(context) => context.end(get::run(&get, &context).map(|()| ExitCode::SUCCESS).map_err(Stopped::from), get.json),

@@ -146,11 +146,10 @@ fn refused(error: &clap::Error, arguments: &[OsString], output: Output) -> ExitC
         output.report(&failure, false);
         return ExitCode::from(failure.code as u8);
     }
-    match (error.use_stderr(), arguments.get(1)) {
-        (false, _) => ExitCode::SUCCESS,
-        // Whatever else `exec` ends with is its command's.
-        (true, Some(command)) if command == "exec" => ExitCode::from(exec::FAILED),
-        (true, _) => ExitCode::from(FailureCode::Usage as u8),
+    match error.use_stderr() {
+        false => ExitCode::SUCCESS,
+        true if exec::is_meant(arguments) => ExitCode::from(exec::FAILED),
+        true => ExitCode::from(FailureCode::Usage as u8),
     }
 }
 

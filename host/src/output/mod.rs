@@ -77,7 +77,10 @@ impl Output {
     /// # Errors
     /// As [`Self::print`].
     pub fn print_json(&self, value: &impl Serialize) -> Result<(), Failure> {
-        let mut text = Zeroizing::new(Vec::with_capacity(JSON_ROOM));
+        let mut length = Length(0);
+        serde_json::to_writer(&mut length, value).map_err(|cause| unwritten(&cause.into()))?;
+        // In one place: a text that has to grow leaves a copy behind.
+        let mut text = Zeroizing::new(Vec::with_capacity(length.0 + 1));
         serde_json::to_writer(&mut *text, value).map_err(|cause| unwritten(&cause.into()))?;
         text.push(b'\n');
         self.print(std::str::from_utf8(&text).unwrap_or_default())
@@ -147,5 +150,16 @@ fn unwritten(cause: &io::Error) -> Failure {
     }
 }
 
-/// Room for a token's answer, so that it is written in one place and not moved while it grows.
-const JSON_ROOM: usize = 64 * 1024;
+/// How long a text would be.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,18 +1,20 @@
 //! Two versions that meet: what mends it, as a command to type.
 
 use super::VERSION;
-use crate::plain;
+use crate::{
+    plain,
+    programs::{self, CLIENT, beside},
+};
 
 /// What an agent of this version tells a client that speaks another.
 pub(super) fn hint_of_agent(theirs: u64) -> String {
     if theirs > VERSION {
         return newer_client();
     }
-    // A new program may lie where the one that runs was.
-    let program = std::env::current_exe().map(|program| program.display().to_string().trim_end_matches(" (deleted)").to_owned());
-    match program {
-        Ok(program) => {
-            format!("the client is older than the agent: upgrade it, or use the agent's own program, `{}`", plain::whole_line(&program))
+    match programs::own() {
+        Ok(own) => {
+            let client = beside(&own, CLIENT).display().to_string();
+            format!("the client is older than the agent: upgrade it, or use the one beside the agent, `{}`", plain::whole_line(&client))
         }
         Err(_) => "the client is older than the agent: upgrade it".into(),
     }

@@ -30,7 +30,7 @@ pub(in crate::commands) fn answer(
     arguments: &[OsString],
     environment: Environment,
     clock: Arc<dyn Clock>,
-    stand_in: impl FnOnce(Vec<u8>) -> Box<dyn StandIn>,
+    stand_in: impl FnOnce(&[u8]) -> Box<dyn StandIn>,
 ) -> ExitCode {
     let output = Output::of_this_process(&environment);
     let question = match arguments {
@@ -39,7 +39,7 @@ pub(in crate::commands) fn answer(
     };
     let program = arguments.first().cloned().unwrap_or_default();
     let asked = if question == Some(Question::Get) { asked() } else { Vec::new() };
-    let context = Context::new(Global::default(), program, environment, clock, output, stand_in(asked.clone()));
+    let context = Context::new(Global::default(), program, environment, clock, output, stand_in(&asked));
     let answered = context.map_err(Unanswered::from).and_then(|context| {
         let answered = match question {
             Some(Question::Get) => get(&asked, &context),

@@ -23,6 +23,7 @@ use crate::{
     output::{Paint, Table},
     paths::Paths,
     plain,
+    programs::{self, CLIENT, beside},
     protocol::{Failure, FailureCode},
     trust::shown,
 };
@@ -70,10 +71,20 @@ fn checks(context: &Context) -> Vec<Check> {
     checks
 }
 
-/// What a report has to be read with.
+/// What a report has to be read with, and whether both programs are there.
 fn version() -> Check {
-    Check::ok("flytoken", format!("{} for {} on {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, std::env::consts::OS))
+    let version = format!("{} for {} on {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, std::env::consts::OS);
+    match programs::own().map(|own| beside(&own, CLIENT)) {
+        Ok(client) if !client.is_file() => {
+            Check::warn("flytoken", format!("{version}; the program that asks an agent is not there: {}", shown(&client)))
+                .mended_by(INSTALL)
+        }
+        Ok(_) | Err(_) => Check::ok("flytoken", version),
+    }
 }
+
+/// Brings both.
+const INSTALL: &str = "cargo install --locked --git https://github.com/flytoken/flytoken flytoken";
 
 fn audit(loaded: &Loaded) -> Check {
     Check::ok(

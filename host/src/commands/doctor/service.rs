@@ -1,9 +1,14 @@
 //! The agent as a service: whether it is installed, and whether what starts then is this program.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use super::{Context, check::Check};
-use crate::{commands::agent, programs, service::Installed, trust::shown};
+use crate::{
+    commands::agent,
+    programs::{self, CLIENT, WHOLE, beside},
+    service::Installed,
+    trust::shown,
+};
 
 pub(super) fn check(context: &Context) -> Check {
     let (file, program) = match agent::found(context) {
@@ -15,10 +20,13 @@ pub(super) fn check(context: &Context) -> Check {
         Installed::Current { file } => return Check::ok("service", format!("installed, in {}", shown(&file))),
         Installed::Other { file, program } => (file, program),
     };
-    let own = programs::own().ok();
+    // What is started there becomes this program.
+    let own = programs::own().map(|own| [CLIENT, WHOLE].map(|program| beside(&own, program))).unwrap_or_default();
+    let is_own = |program: &Path| fs::canonicalize(program).is_ok_and(|program| own.contains(&program));
+
     match program {
         Some(program) if !program.exists() => Check::fail("service", format!("{} runs {}, which is gone", shown(&file), shown(&program))),
-        Some(program) if fs::canonicalize(&program).ok() != own => {
+        Some(program) if !is_own(&program) => {
             Check::warn("service", format!("{} runs another program than this one: {}", shown(&file), shown(&program)))
         }
         _ => Check::warn("service", format!("{} is of another version, or for other places than these", shown(&file))),

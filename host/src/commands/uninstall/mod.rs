@@ -40,7 +40,7 @@ fn show(plan: &Plan, uninstall: Uninstall, context: &Context) -> Result<(), Fail
         return context.output.print_json(&plan.json());
     }
     if plan.is_empty() {
-        context.output.print("There is nothing to remove but the program itself.\n")?;
+        context.output.print("There is nothing to remove but the programs themselves.\n")?;
     }
     context.output.print(&plan.text(context))
 }
