@@ -32,6 +32,11 @@ pub fn beside(own: &Path, program: &str) -> PathBuf {
     own.with_file_name(program)
 }
 
+/// Where flytoken lies if it is `own`: that one, whatever it is called, and both beside it.
+pub fn places(own: &Path) -> [PathBuf; 3] {
+    [own.to_owned(), beside(own, CLIENT), beside(own, WHOLE)]
+}
+
 /// Where one of the two is found, also after an upgrade: a package manager puts each version into a folder of its own, and what leads there from
 /// a stable place is a link. If only the other one has such a link, that one: either becomes the other where it has to. `name` is what this
 /// process was started as, `search` the folders in which that was looked for. The program of this process where `program` is not beside it.
@@ -44,7 +49,6 @@ pub fn installed_path(program: &str, name: &OsStr, search: Option<&OsStr>) -> io
 
 fn installed_path_of(own: &Path, program: &str, name: &OsStr, search: Option<&OsStr>) -> io::Result<PathBuf> {
     let real = fs::canonicalize(beside(own, program)).unwrap_or_else(|_| own.to_owned());
-    let either = [own.to_owned(), beside(own, CLIENT), beside(own, WHOLE)];
     let target = |path: &Path| if path.is_absolute() { path.canonicalize().ok() } else { None };
     let name = Path::new(name);
     let candidates = if name.components().count() > 1 || name.is_absolute() {
@@ -57,7 +61,7 @@ fn installed_path_of(own: &Path, program: &str, name: &OsStr, search: Option<&Os
         if target(&wanted).is_some_and(|found| found == real) {
             return Some(wanted);
         }
-        target(&path).is_some_and(|found| either.contains(&found)).then_some(path)
+        target(&path).is_some_and(|found| places(own).contains(&found)).then_some(path)
     });
     Ok(stable.unwrap_or(real))
 }

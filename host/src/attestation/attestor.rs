@@ -21,7 +21,7 @@ use super::{
     process::{Process, lives},
 };
 #[cfg(target_os = "linux")]
-use crate::programs::{CLIENT, WHOLE, beside};
+use crate::programs;
 
 /// Looks at processes. Clones share what they know of executables.
 #[cfg(target_os = "linux")]
@@ -72,9 +72,7 @@ impl Own {
     }
 
     fn new(running: Running, path: Option<&Path>) -> Self {
-        let both = path.iter().flat_map(|path| [CLIENT, WHOLE].map(|program| beside(path, program)));
-        let places = both.chain(path.map(Path::to_owned)).collect();
-        Self { running, places }
+        Self { running, places: path.map(programs::places).into_iter().flatten().collect() }
     }
 
     /// Whether what runs, which the kernel calls `name`, is flytoken: the same file, or what is at the place of one of the two by now, as after an
@@ -222,6 +220,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::programs::{CLIENT, WHOLE};
 
     #[test]
     fn flytokens_own_is_what_lies_at_the_place_of_either_program_and_is_nobody_elses() {
@@ -230,18 +229,21 @@ mod tests {
         let put = |path: &Path| fs::write(path, "").unwrap();
         put(&whole);
         put(&other);
-        let own = Own::new(Running::at(&whole).unwrap(), Some(&whole));
-        let is = |running: &Running, name: &Path| own.is(running, Some(name), Lookup::Waiting).unwrap();
-        let is_at = |path: &Path| is(&Running::at(path).unwrap(), path);
+        let mut own = Own::new(Running::at(&whole).unwrap(), Some(&whole));
+        let is = |own: &Own, running: &Running, name: &Path| own.is(running, Some(name), Lookup::Waiting).unwrap();
+        let is_at = |path: &Path| is(&own, &Running::at(path).unwrap(), path);
         put(&client);
         assert!(is_at(&whole) && is_at(&client) && !is_at(&other));
-        assert!(!is(&Running::at(&other).unwrap(), &client), "its name alone makes it none");
+        assert!(!is(&own, &Running::at(&other).unwrap(), &client), "its name alone makes it none");
         for path in [&client, &whole] {
             fs::rename(path, home.path().join("older")).unwrap();
             put(path);
             assert!(is_at(path), "as after an upgrade");
         }
-        let theirs = Running { owner: own.running.owner + 1, ..Running::at(&client).unwrap() };
-        assert!(!is(&theirs, &client));
+        own.running.owner = 1000;
+        for (owner, expected) in [(1000, true), (ROOT, true), (1001, false)] {
+            let running = Running { owner, ..Running::at(&client).unwrap() };
+            assert_eq!(is(&own, &running, &client), expected, "{owner}");
+        }
     }
 }

@@ -48,6 +48,7 @@ pub(super) fn is_meant(arguments: &[OsString]) -> bool {
     let mut words = arguments.iter().skip(1).map(|word| word.to_str().unwrap_or_default());
     while let Some(word) = words.next() {
         match word {
+            "--" => return false,
             "--agent" | "--profile" | "--log" => drop(words.next()),
             option if option.starts_with('-') => {}
             command => return command == "exec",
@@ -58,7 +59,10 @@ pub(super) fn is_meant(arguments: &[OsString]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::cli::Cli;
 
     #[test]
     fn a_command_is_known_behind_whatever_stands_before_it() {
@@ -67,10 +71,16 @@ mod tests {
             ("flytoken -v --profile exec --agent=never exec web", true),
             ("flytoken --profile exec get web", false),
             ("flytoken get exec", false),
+            ("flytoken -- exec web -- true", false),
             ("flytoken", false),
         ] {
             let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
             assert_eq!(is_meant(&arguments), expected, "{line}");
+        }
+        // Whatever takes a value before the command is known here.
+        for option in Cli::command().get_arguments().filter(|option| option.get_action().takes_values()) {
+            let arguments = ["flytoken".into(), format!("--{}", option.get_long().unwrap()).into(), "value".into(), "exec".into()];
+            assert!(is_meant(&arguments), "{option}");
         }
     }
 }

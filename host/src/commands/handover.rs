@@ -5,7 +5,7 @@ use std::{
     ffi::{CString, OsString},
     fs,
     io::{self, Write},
-    os::unix::{ffi::OsStringExt, fs::PermissionsExt},
+    os::unix::{ffi::OsStringExt, fs::MetadataExt},
     path::Path,
 };
 
@@ -38,12 +38,13 @@ impl Handover {
 
     /// Has `flytokend` take the place of this process. Returns only if that cannot be started.
     pub(super) fn take_place(&self) -> Failure {
-        let program = match programs::own() {
-            Ok(own) => beside(&own, WHOLE),
+        let own = match programs::own() {
+            Ok(own) => own,
             Err(cause) => return nowhere(&cause),
         };
-        if is_everybodys(&program) {
-            return planted(&program);
+        let program = beside(&own, WHOLE);
+        if let Some(owner) = stranger(&program, &own) {
+            return foreign(&program, owner);
         }
         match self.exec(&program) {
             Ok(never) => match never {},
@@ -69,11 +70,12 @@ impl StandIn for Handover {
     }
 }
 
-/// Whether anybody may put a file there, without being able to replace those of others: then it is not of whoever put this program there.
-fn is_everybodys(program: &Path) -> bool {
-    const STICKY: u32 = 0o1002;
-    let folder = program.parent().map(fs::metadata);
-    folder.is_some_and(|folder| folder.is_ok_and(|folder| folder.permissions().mode() & STICKY == STICKY))
+/// Who owns the other program, if that is neither root, nor this user, nor who owns this one: in a folder into which others may put files as well
+/// it may be theirs. Who could replace it after this look could replace this program, too.
+fn stranger(program: &Path, own: &Path) -> Option<u32> {
+    let owner = fs::symlink_metadata(program).ok()?.uid();
+    let trusted = [ROOT, rustix::process::geteuid().as_raw(), fs::metadata(own).ok()?.uid()];
+    (!trusted.contains(&owner)).then_some(owner)
 }
 
 /// The end of a pipe from which this is read.
@@ -96,10 +98,16 @@ fn nowhere(cause: &io::Error) -> Failure {
     )
 }
 
-fn planted(program: &Path) -> Failure {
-    let folder = shown(program.parent().unwrap_or(program));
-    let message = format!("{folder} is a folder of everybody's, so that anybody may have put {} there", shown(program));
-    failure(FailureCode::Misconfigured, message, format!("have both programs in a folder of your own or of root's: `ls -ld {folder}`"))
+fn foreign(program: &Path, owner: u32) -> Failure {
+    let program = shown(program);
+    let message = format!(
+        "flytoken's other program is not run, {program}: it belongs to user {owner}, and neither to root, nor to you, nor to who owns this one"
+    );
+    failure(
+        FailureCode::Misconfigured,
+        message,
+        format!("install both anew, into one folder, as `cargo install` does; if it is right as it is: `sudo chown root {program}`"),
+    )
 }
 
 fn unstarted(program: &Path, cause: &io::Error) -> Failure {
@@ -108,3 +116,5 @@ fn unstarted(program: &Path, cause: &io::Error) -> Failure {
     let hint = format!("install both into one folder, as `cargo install` does, and see that they are there: `ls -l {folder}`");
     failure(FailureCode::Misconfigured, message, hint)
 }
+
+const ROOT: u32 = 0;

@@ -83,6 +83,7 @@ impl Output {
         let mut text = Zeroizing::new(Vec::with_capacity(length.0 + 1));
         serde_json::to_writer(&mut *text, value).map_err(|cause| unwritten(&cause.into()))?;
         text.push(b'\n');
+        debug_assert_eq!(text.len(), length.0 + 1, "it grew, and left a copy behind");
         self.print(std::str::from_utf8(&text).unwrap_or_default())
     }
 

@@ -13,7 +13,8 @@ pub(super) fn hint_of_agent(theirs: u64) -> String {
     }
     match programs::own() {
         Ok(own) => {
-            let client = beside(&own, CLIENT).display().to_string();
+            let client = Some(beside(&own, CLIENT)).filter(|client| client.is_file()).unwrap_or(own);
+            let client = client.display().to_string();
             format!("the client is older than the agent: upgrade it, or use the one beside the agent, `{}`", plain::whole_line(&client))
         }
         Err(_) => "the client is older than the agent: upgrade it".into(),

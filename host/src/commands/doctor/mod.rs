@@ -13,7 +13,7 @@ mod sources;
 mod state;
 mod variables;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use self::check::{Check, Report, State};
 use super::Context;
@@ -77,14 +77,18 @@ fn version() -> Check {
     match programs::own().map(|own| beside(&own, CLIENT)) {
         Ok(client) if !client.is_file() => {
             Check::warn("flytoken", format!("{version}; the program that asks an agent is not there: {}", shown(&client)))
-                .mended_by(INSTALL)
+                .mended_by(install(&client))
         }
         Ok(_) | Err(_) => Check::ok("flytoken", version),
     }
 }
 
-/// Brings both.
-const INSTALL: &str = "cargo install --locked --git https://github.com/flytoken/flytoken flytoken";
+/// Brings both: into this folder, where cargo can.
+fn install(client: &Path) -> String {
+    let folder = client.parent().filter(|folder| folder.ends_with("bin")).and_then(Path::parent);
+    let root = folder.map(|folder| format!("--root {} ", shown(folder))).unwrap_or_default();
+    format!("cargo install --locked {root}--git https://github.com/flytoken/flytoken flytoken")
+}
 
 fn audit(loaded: &Loaded) -> Check {
     Check::ok(

@@ -3,12 +3,7 @@
 use std::{fs, path::Path};
 
 use super::{Context, check::Check};
-use crate::{
-    commands::agent,
-    programs::{self, CLIENT, WHOLE, beside},
-    service::Installed,
-    trust::shown,
-};
+use crate::{commands::agent, programs, service::Installed, trust::shown};
 
 pub(super) fn check(context: &Context) -> Check {
     let (file, program) = match agent::found(context) {
@@ -21,7 +16,7 @@ pub(super) fn check(context: &Context) -> Check {
         Installed::Other { file, program } => (file, program),
     };
     // What is started there becomes this program.
-    let own = programs::own().map(|own| [CLIENT, WHOLE].map(|program| beside(&own, program))).unwrap_or_default();
+    let own = programs::own().map(|own| programs::places(&own)).unwrap_or_default();
     let is_own = |program: &Path| fs::canonicalize(program).is_ok_and(|program| own.contains(&program));
 
     match program {
