@@ -4,6 +4,7 @@
 
 use std::{
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -11,7 +12,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::harness::{Home, ServiceManager, minted, write_program};
+use crate::harness::{Home, Ran, ServiceManager, minted, write_program};
 
 /// A home with a `systemctl` that writes down what it is told, and does what `line` says.
 fn home_with_systemctl(line: &str) -> Home {
@@ -30,6 +31,23 @@ fn calls(home: &Home) -> Vec<String> {
 
 fn units(home: &Home) -> [PathBuf; 2] {
     ["flytoken.socket", "flytoken.service"].map(|name| home.path(".config/systemd/user").join(name))
+}
+
+#[test]
+fn a_unit_starts_the_agent_by_the_link_that_people_start_flytoken_by() {
+    let home = home_with_systemctl("");
+    let folder = home.path("links");
+    fs::create_dir(&folder).unwrap();
+    let [client, whole] = ["flytoken", "flytokend"].map(|name| folder.join(name));
+    symlink(env!("CARGO_BIN_EXE_flytoken"), &client).unwrap();
+    let started = || {
+        Ran::of(home.command_of(&client, &["agent", "install"]), b"").ends_with(0);
+        let service = fs::read_to_string(&units(&home)[1]).unwrap();
+        service.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap().to_owned()
+    };
+    assert_eq!(started(), format!("\"{}\" agent", client.display()), "the client becomes the agent");
+    symlink(env!("CARGO_BIN_EXE_flytokend"), &whole).unwrap();
+    assert_eq!(started(), format!("\"{}\" agent", whole.display()), "the agent itself, where it has a link");
 }
 
 #[test]
@@ -228,8 +246,11 @@ fn doctor_says_what_is_installed_and_what_that_runs_and_nobody_is_told_to_start_
         fs::write(&unit, text.replace(own, program)).unwrap();
         is(&service().0, state, what, install);
     }
-    fs::write(&unit, text.replace("WatchdogSec=", "WatchdogSec=7")).unwrap();
-    is(&service().0, "warn", "of another version", install);
+    // What becomes this program is no other one.
+    for (old, new) in [("WatchdogSec=", "WatchdogSec=7"), (own, env!("CARGO_BIN_EXE_flytoken"))] {
+        fs::write(&unit, text.replace(old, new)).unwrap();
+        is(&service().0, "warn", "of another version", install);
+    }
     fs::write(&unit, "[Service]\nExecStart=/bin/true\n").unwrap();
     is(&service().0, "ok", "which somebody else wrote", None);
     fs::write(&unit, &text).unwrap();

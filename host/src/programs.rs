@@ -23,8 +23,9 @@ pub const WHOLE: &str = "flytokend";
 /// If the system does not tell.
 pub fn own() -> io::Result<PathBuf> {
     let own = std::env::current_exe()?;
-    // What was replaced or removed meanwhile is at no place, and the system says where it was.
-    Ok(fs::canonicalize(&own).unwrap_or(own))
+    // Of what was replaced or removed meanwhile Linux says where it was, and that it is gone.
+    let was = || own.to_str().and_then(|own| own.strip_suffix(" (deleted)")).map_or_else(|| own.clone(), PathBuf::from);
+    Ok(fs::canonicalize(&own).unwrap_or_else(|_| was()))
 }
 
 /// Where one of the two lies if the other is `own`.

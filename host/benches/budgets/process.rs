@@ -23,9 +23,8 @@ pub(crate) fn run(table: &Table) {
     let succeeds = |command: &mut Command| assert!(command.stdout(Stdio::null()).status().unwrap().success());
     let flytoken = || setting.command(env!("CARGO_BIN_EXE_flytoken"));
     let get = || succeeds(flytoken().args(["get", "app-0"]).stdin(Stdio::null()));
-    let helper = || {
-        succeeds(flytoken().arg0(docker::PROGRAM).arg("get").env("FLY_APP", "app-0").stdin(File::open(&question).unwrap()));
-    };
+    let asked = || File::open(&question).unwrap();
+    let helper = || succeeds(flytoken().arg0(docker::PROGRAM).arg("get").env("FLY_APP", "app-0").stdin(asked()));
     let truth = || succeeds(Command::new("/bin/true").env_clear());
     get();
     helper();

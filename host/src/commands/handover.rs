@@ -11,7 +11,7 @@ use std::{
 
 use nix::unistd::{dup2_stdin, execv};
 
-use super::{Context, asking::StandIn, failure};
+use super::{Context, ROOT, asking::StandIn, failure};
 use crate::{
     programs::{self, WHOLE, beside},
     protocol::{Failure, FailureCode, Reply, Request},
@@ -74,8 +74,8 @@ impl StandIn for Handover {
 /// it may be theirs. Who could replace it after this look could replace this program, too.
 fn stranger(program: &Path, own: &Path) -> Option<u32> {
     let owner = fs::symlink_metadata(program).ok()?.uid();
-    let trusted = [ROOT, rustix::process::geteuid().as_raw(), fs::metadata(own).ok()?.uid()];
-    (!trusted.contains(&owner)).then_some(owner)
+    let mut trusted = [ROOT, rustix::process::geteuid().as_raw()].into_iter().chain(fs::metadata(own).map(|own| own.uid()));
+    (!trusted.any(|trusted| trusted == owner)).then_some(owner)
 }
 
 /// The end of a pipe from which this is read.
@@ -116,5 +116,3 @@ fn unstarted(program: &Path, cause: &io::Error) -> Failure {
     let hint = format!("install both into one folder, as `cargo install` does, and see that they are there: `ls -l {folder}`");
     failure(FailureCode::Misconfigured, message, hint)
 }
-
-const ROOT: u32 = 0;

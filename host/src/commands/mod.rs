@@ -162,6 +162,7 @@ struct Context {
     clock: Arc<dyn Clock>,
     paths: Paths,
     output: Output,
+    /// What answers where no agent does.
     stand_in: Box<dyn StandIn>,
 }
 
